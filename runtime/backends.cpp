@@ -1,0 +1,149 @@
+#include <penstock/runtime/backends.h>
+#include <penstock/runtime/epoll/reactor.h>
+#include <penstock/runtime/system_calls.h>
+
+#ifdef PENSTOCK_WITH_URING
+#include <penstock/runtime/uring/probe.h>
+#include <penstock/runtime/uring/reactor.h>
+#include <penstock/runtime/uring/ring_calls.h>
+#endif
+
+#include <cerrno>
+#include <cstdlib>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+constexpr const char* kVariable = "PENSTOCK_BACKEND";
+
+struct Usability {
+  bool usable;
+  std::string why;
+  std::string remedy;
+};
+
+Usability uringUsability() {
+#ifdef PENSTOCK_WITH_URING
+  auto [usable, why, remedy] = uring::probeUsability();
+  return {usable, std::move(why), std::move(remedy)};
+#else
+  return {false, "this build of penstock has no io_uring", "build it with -During=enabled"};
+#endif
+}
+
+BackendChoice chooseUring(const std::string& asker) {
+  Usability uring = uringUsability();
+  if (uring.usable) return {Backend::kUring, asker + "; " + uring.why};
+  throw std::system_error(std::make_error_code(std::errc::not_supported),
+                          asker + ", but " + uring.why + "; " + uring.remedy);
+}
+
+BackendChoice chooseBest() {
+  Usability uring = uringUsability();
+  if (uring.usable) return {Backend::kUring, std::move(uring.why)};
+  return {Backend::kEpoll, std::move(uring.why)};
+}
+
+}  // namespace
+
+std::string_view nameOf(Backend backend) noexcept {
+  switch (backend) {
+    case Backend::kAuto:
+      return "auto";
+    case Backend::kEpoll:
+      return "epoll";
+    case Backend::kUring:
+      return "uring";
+  }
+  return "unknown";
+}
+
+Backend backendNamed(std::string_view name) {
+  for (const Backend backend : {Backend::kAuto, Backend::kEpoll, Backend::kUring}) {
+    if (name == nameOf(backend)) return backend;
+  }
+  throw std::invalid_argument("no backend is called '" + std::string(name) +
+                              "'; use uring, epoll or auto");
+}
+
+BackendChoice chooseBackend(Backend asked) {
+  std::string asker = "the program asked for it";
+  const char* variable = std::getenv(kVariable);
+  if (variable && *variable) {
+    asked = backendNamed(variable);
+    asker = std::string(kVariable) + " asks for it";
+  }
+  switch (asked) {
+    case Backend::kEpoll:
+      return {Backend::kEpoll, asker};
+    case Backend::kUring:
+      return chooseUring(asker);
+    case Backend::kAuto:
+      return chooseBest();
+  }
+  return chooseBest();
+}
+
+std::unique_ptr<Reactor> Reactor::create(ReactorOptions options) {
+#ifdef PENSTOCK_WITH_URING
+  if (chooseBackend(options.backend).backend == Backend::kUring) {
+    return std::make_unique<uring::Reactor>(std::move(options));
+  }
+#else
+  chooseBackend(options.backend);
+#endif
+  return std::make_unique<epoll::Reactor>(std::move(options));
+}
+
+namespace {
+
+void addEpoll(std::vector<Capability>& list) {
+  const OwnedFd epoll(std::max(-1, systemCalls().epollCreate()));
+  list.push_back(
+      {"epoll", static_cast<bool>(epoll), "the epoll backend", "use Linux 2.6.9 or newer"});
+  epoll_event none{};
+  const int exact = systemCalls().epollWait(epoll.get(), {&none, 1}, Duration(1));
+  list.push_back({"epoll_pwait2", exact == 0, "timers finer than a millisecond on epoll",
+                  "Linux 5.11 has it; without it timers are up to 1 ms late"});
+}
+
+#ifdef PENSTOCK_WITH_URING
+void addUring(std::vector<Capability>& list) {
+  const uring::Usability ring = uring::probeUsability();
+  list.push_back({"io_uring", ring.usable, "the io_uring backend", ring.remedy});
+  const std::uint32_t found = ring.usable ? uring::ringCalls().features() : 0;
+  const auto add = [&](uring::Feature feature, const char* name, const char* use,
+                       const char* remedy) {
+    list.push_back({name, (found & feature) != 0, use, remedy});
+  };
+  add(uring::kDeferTaskrun, "IORING_SETUP_DEFER_TASKRUN",
+      "completions that run only when the loop asks",
+      "Linux 6.1 has it; without it the kernel interrupts the loop");
+  add(uring::kWaitTimeout, "IORING_ENTER_EXT_ARG", "the timer deadline in the one kernel entry",
+      "Linux 5.11 has it; without it a timeout is submitted each turn");
+  add(uring::kBufferRing, "IORING_REGISTER_PBUF_RING", "receive buffers that connections share",
+      "Linux 5.19 has it; without it a receive takes two operations");
+  add(uring::kMultishotReceive, "IORING_RECV_MULTISHOT", "one submission for many receives",
+      "Linux 6.0 has it; without it each receive is submitted");
+  add(uring::kReceiveBundles, "IORING_RECVSEND_BUNDLE", "several buffers filled by one receive",
+      "Linux 6.10 has it; without it large messages cost more");
+  add(uring::kMultishotAccept, "IORING_ACCEPT_MULTISHOT", "one submission for many accepts",
+      "Linux 5.19 has it; without it each accept is submitted");
+}
+#endif
+
+}  // namespace
+
+std::vector<Capability> capabilities() {
+  std::vector<Capability> list;
+  addEpoll(list);
+#ifdef PENSTOCK_WITH_URING
+  addUring(list);
+#endif
+  return list;
+}
+
+}  // namespace penstock

@@ -1,0 +1,77 @@
+#include <penstock/runtime/buffer_pool.h>
+
+#include <new>
+
+namespace penstock {
+namespace {
+
+// A block's memory starts with the Block itself, padded so that the bytes start a cache line.
+constexpr std::size_t kHeader = 64;
+static_assert(sizeof(Block) <= kHeader);
+
+}  // namespace
+
+BlockPool::~BlockPool() {
+  while (free_) {
+    Block* block = free_;
+    free_ = block->next;
+    ::operator delete (block, std::align_val_t{kHeader});
+  }
+}
+
+Block& BlockPool::take() {
+  Block* block = free_;
+  if (block) {
+    free_ = block->next;
+    --unused_;
+  } else {
+    void* memory = ::operator new (blockSize_, std::align_val_t{kHeader});
+    block = ::new (memory) Block;
+    block->home = this;
+    block->data = static_cast<std::byte*>(memory) + kHeader;
+    block->capacity = static_cast<std::uint32_t>(blockSize_ - kHeader);
+  }
+  ++used_;
+  block->references = 1;
+  return *block;
+}
+
+void BlockPool::blockReleased(Block& block) noexcept {
+  --used_;
+  if (unused_ >= kept_) return ::operator delete (&block, std::align_val_t{kHeader});
+  block.next = free_;
+  free_ = &block;
+  ++unused_;
+}
+
+BufferPool::~BufferPool() {
+  while (freeSegments_) {
+    Segment* segment = freeSegments_;
+    freeSegments_ = segment->next;
+    delete segment;
+  }
+}
+
+Segment& BufferPool::takeSegment() {
+  if (!freeSegments_) return *new Segment;
+  Segment& segment = *freeSegments_;
+  freeSegments_ = segment.next;
+  --unusedSegments_;
+  segment.next = nullptr;
+  return segment;
+}
+
+void BufferPool::recycle(Segment& segment) noexcept {
+  if (segment.block) segment.block->release();
+  segment.block = nullptr;
+  segment.owner.reset();
+  if (unusedSegments_ >= kUnusedSegmentsKept) {
+    delete &segment;
+    return;
+  }
+  segment.next = freeSegments_;
+  freeSegments_ = &segment;
+  ++unusedSegments_;
+}
+
+}  // namespace penstock

@@ -1,0 +1,30 @@
+#include <penstock/runtime/call_queue.h>
+
+#include <iterator>
+#include <utility>
+
+namespace penstock {
+
+CallQueue::Added CallQueue::addFromThread(Callback& callback) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || fromThreads_.size() >= limit_) return Added::kRefused;
+  fromThreads_.push_back(std::move(callback));
+  const bool wasEmpty = !foreign_.exchange(true, std::memory_order_release);
+  return wasEmpty ? Added::kFirst : Added::kQueued;
+}
+
+void CallQueue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void CallQueue::collect() {
+  running_.swap(own_);
+  if (!foreign_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(mutex_);
+  foreign_.store(false, std::memory_order_relaxed);
+  std::move(fromThreads_.begin(), fromThreads_.end(), std::back_inserter(running_));
+  fromThreads_.clear();
+}
+
+}  // namespace penstock

@@ -1,0 +1,57 @@
+// CallQueue: callbacks for the next turn, from the loop's own thread and from others.
+#pragma once
+
+#include <penstock/runtime/unique_function.h>
+
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+namespace penstock {
+
+// First in, first out for each thread that adds. What is added while the calls run waits for the
+// next turn. Another thread's call is either queued and run or refused, never lost.
+class CallQueue {
+ public:
+  // How many calls of other threads may wait; the next is refused.
+  explicit CallQueue(std::size_t limit) noexcept : limit_(limit) {}
+
+  void add(Callback callback) { own_.push_back(std::move(callback)); }
+
+  // Any thread. What became of the call:
+  enum class Added {
+    kFirst,    // Queued, and the loop must be woken.
+    kQueued,   // Queued behind others; whoever was first wakes the loop.
+    kRefused,  // Full, or closed: it will not run.
+  };
+  Added addFromThread(Callback& callback);  // Takes `callback`, unless it is refused.
+
+  // Refuses calls of other threads from now on. Those queued already still run.
+  void close();
+
+  bool empty() const noexcept { return own_.empty() && !foreign_.load(std::memory_order_acquire); }
+
+  // Takes all that is queued, runs each through `run(callback)`, and returns how many there were.
+  template <class Run>
+  std::size_t drain(Run run) {
+    collect();
+    for (Callback& callback : running_) run(callback);
+    const std::size_t count = running_.size();
+    running_.clear();
+    return count;
+  }
+
+ private:
+  void collect();
+
+  const std::size_t limit_;
+  std::vector<Callback> own_;
+  std::vector<Callback> running_;
+  std::atomic<bool> foreign_{false};  // Something waits in fromThreads_.
+  std::mutex mutex_;                  // Guards the two below.
+  std::vector<Callback> fromThreads_;
+  bool closed_ = false;
+};
+
+}  // namespace penstock

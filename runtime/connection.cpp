@@ -1,0 +1,108 @@
+#include <penstock/runtime/connection.h>
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system_calls.h>
+
+#include <sys/socket.h>
+
+namespace penstock {
+
+Connection::Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
+    : ConsumerMixin(reactor.buffers()),
+      fd_(std::move(fd)),
+      reactor_(reactor),
+      protocol_(std::move(protocol)) {
+  reactor.adopt(*this);
+}
+
+Connection::~Connection() = default;
+
+template <class Call>
+void Connection::guarded(Call call) noexcept {
+  try {
+    call();
+  } catch (...) {
+    reactor_.logException("a connection's callback");
+    connectionLost(ConnectionError::kProtocolFailed);
+  }
+}
+
+void Connection::connectionMade() {
+  setConnected();
+  startReading();
+  guarded([this] { protocol_->connectionMade(*this); });
+}
+
+void Connection::deliver(Bytes bytes) {
+  guarded([&] { protocol_->dataReceived(bytes); });
+}
+
+void Connection::endOfInput() {
+  inputEnded_ = true;
+  stopReading();
+  if (!isHalfCloseable()) return connectionLost({});
+  guarded([this] { protocol_->readConnectionLost(); });
+}
+
+bool Connection::written(std::size_t count) {
+  AfterWrite next = AfterWrite::kIdle;
+  guarded([&] { next = wrote(count); });
+  if (disconnected()) return false;
+  switch (next) {
+    case AfterWrite::kWriteMore:
+      return true;
+    case AfterWrite::kIdle:
+      return false;
+    case AfterWrite::kClose:
+      connectionLost({});
+      return false;
+    case AfterWrite::kHalfClose:
+      halfClose();
+      return false;
+  }
+  return false;
+}
+
+void Connection::halfClose() {
+  shutdownWriting();
+  if (isHalfCloseable()) guarded([this] { protocol_->writeConnectionLost(); });
+}
+
+void Connection::connectionLost(std::error_code why) {
+  if (disconnected()) return;
+  Producer* producer = setDisconnected();
+  stopReading();
+  ListNode<InWriters>::unlink();
+  ListNode<InDeferred>::unlink();
+  if (producer) guarded([producer] { producer->stopProducing(); });
+  letGo(why == ConnectionError::kAborted);
+  guarded([&] { protocol_->connectionLost(why); });
+  reactor_.retire(*this);
+}
+
+void Connection::startWriting() {
+  if (connected() && !aborting() && !ListNode<InWriters>::linked()) reactor_.writeSoon(*this);
+}
+
+void Connection::startAborting() {
+  ListNode<InWriters>::unlink();
+  if (!ListNode<InDeferred>::linked()) reactor_.deferToNextTurn(*this);
+}
+
+void Connection::runDeferred() {
+  if (aborting()) return connectionLost(ConnectionError::kAborted);
+  continueDeferred();
+}
+
+void Connection::disconnectFromReactor() noexcept {
+  connectionLost(aborting() ? ConnectionError::kAborted : ConnectionError::kLost);
+}
+
+void Connection::shutdownWriting() noexcept { systemCalls().shutdown(fd_.get(), SHUT_WR); }
+
+void Connection::resetOnClose() noexcept {
+  const linger immediately{1, 0};
+  systemCalls().setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+}
+
+}  // namespace penstock

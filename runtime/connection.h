@@ -1,0 +1,94 @@
+// Connection: a transport with a protocol on it; what the families share beyond the machine.
+#pragma once
+
+#include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/reactor_object.h>
+
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace penstock {
+
+struct InWriters;
+struct InDeferred;
+
+// Owns the protocol and the descriptor, guards every callback, and carries out how connections
+// begin and end. A family (or an in-memory transport) adds how bytes move.
+// Twisted: tcp.Connection and the dispatch of posixbase.
+class Connection : public ConsumerMixin,
+                   public ReactorObject,
+                   public ListNode<InWriters>,
+                   public ListNode<InDeferred> {
+ public:
+  // Ends the connection now: stops the producer, gives the descriptor back, tells the protocol
+  // `why`, and retires this object. Does nothing the second time.
+  // Twisted: FileDescriptor.connectionLost.
+  void connectionLost(std::error_code why) final;
+
+  int descriptor() const noexcept final { return fd_.get(); }
+  Reactor& reactor() const noexcept final { return reactor_; }
+
+  // Called by the reactor once a turn while this is in its list of writers.
+  virtual void flush() = 0;
+
+  // Called by the reactor in the turn after Reactor::deferToNextTurn().
+  void runDeferred();
+
+  void disconnectFromReactor() noexcept final;
+
+ protected:
+  Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
+  ~Connection() override;
+
+  // The connection is there: starts reading, then tells the protocol, so that a pause from
+  // inside connectionMade() holds.
+  void connectionMade();
+
+  // Hands `bytes` to the protocol. Look at disconnected() and the reading state afterwards.
+  void deliver(Bytes bytes);
+
+  // The peer has ended its sending side. Reading is over for good.
+  void endOfInput();
+
+  // The kernel has taken `count` more bytes (see ConsumerMixin::wrote): resumes the producer,
+  // half-closes or closes, as is due. True: the connection lives and bytes are left to send.
+  bool written(std::size_t count);
+
+  bool isHalfCloseable() const noexcept { return protocol_->isHalfCloseable(); }
+
+  // Whether startReading() may still bring anything.
+  bool inputEnded() const noexcept { return inputEnded_; }
+
+  void startWriting() override;
+  void startAborting() override;
+
+  // Gives the descriptor back, with a reset if `reset`. What the kernel still uses of it is left
+  // alone until its completion. The connection is marked as disconnected already.
+  virtual void letGo(bool reset) noexcept = 0;
+
+  // What the family had put off to this turn.
+  virtual void continueDeferred() {}
+
+  // Shuts the sending side down; a failure shows in the next operation.
+  virtual void shutdownWriting() noexcept;
+
+  // Makes closing `fd_` send a reset.
+  void resetOnClose() noexcept;
+
+  OwnedFd fd_;
+
+ private:
+  // Runs `call`, logging an exception and losing the connection for it.
+  template <class Call>
+  void guarded(Call call) noexcept;
+  void halfClose();
+
+  Reactor& reactor_;
+  std::unique_ptr<Protocol> protocol_;
+  bool inputEnded_ = false;
+};
+
+}  // namespace penstock

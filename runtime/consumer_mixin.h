@@ -1,0 +1,102 @@
+// ConsumerMixin: the producer/consumer state machine of every transport, once for all families.
+#pragma once
+
+#include <penstock/runtime/transport.h>
+#include <penstock/runtime/write_buffer.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+
+namespace penstock {
+
+// The whole write side: registration, high-water mark, pause, resume, drain, half-close and
+// close-after-flush. It performs no I/O: it asks its subclass for startWriting(), and tells what
+// to do when the subclass reports bytes as taken. docs/backpressure.md draws it.
+// Twisted: abstract._ConsumerMixin and the write path of abstract.FileDescriptor.
+class ConsumerMixin : public Transport {
+ public:
+  void write(Bytes bytes) final;
+  void write(Buffer buffer) final;
+  void writeSequence(std::span<const Bytes> parts) final;
+  void registerProducer(Producer& producer, Production production) final;
+  void unregisterProducer() final;
+
+  void loseConnection() final;
+  void loseWriteConnection() final;
+  void abortConnection() final;
+  void stopConsuming() final;
+
+  void pauseProducing() final;
+  void resumeProducing() final;
+  void stopProducing() final { loseConnection(); }
+
+  void setHighWaterMark(std::size_t bytes) final;
+  void setLowWaterMark(std::size_t bytes) final;
+
+  bool connected() const noexcept final { return connected_; }
+  bool disconnecting() const noexcept final { return disconnecting_; }
+  bool disconnected() const noexcept final { return disconnected_; }
+  bool writeDisconnecting() const noexcept final { return writeDisconnecting_; }
+  bool writeDisconnected() const noexcept final { return writeDisconnected_; }
+  Producer* producer() const noexcept final { return producer_; }
+  bool producerPaused() const noexcept final { return producerPaused_; }
+  bool streamingProducer() const noexcept final { return streamingProducer_; }
+  std::size_t bufferedBytes() const noexcept final { return outgoing_.size(); }
+
+ protected:
+  explicit ConsumerMixin(BufferPool& pool) noexcept : outgoing_(pool) {}
+  ~ConsumerMixin() = default;
+
+  // What a drained or half-drained buffer calls for.
+  enum class AfterWrite { kWriteMore, kIdle, kHalfClose, kClose };
+
+  // The kernel has taken the first `count` bytes (0: a close or half-close with nothing to send
+  // has had its turn). May call resumeProducing() on the producer, which may do anything; look at
+  // disconnected() before acting on the answer. At kHalfClose the caller shuts the sending side
+  // down; at kClose it ends the connection cleanly.
+  AfterWrite wrote(std::size_t count);
+
+  // The connection is there: writes are accepted from now on.
+  void setConnected() noexcept { connected_ = true; }
+
+  // The connection is over. Returns the producer that is to be told, which is not registered any
+  // more; null if there was none.
+  Producer* setDisconnected() noexcept;
+
+  // Whether the producer must hold. A transport that counts other things than bytes overrides it.
+  virtual bool isSendBufferFull() const noexcept { return outgoing_.size() > highWaterMark_; }
+
+  // What a family must be able to do. None of these calls back.
+  virtual void startReading() = 0;   // Deliver what is received.
+  virtual void stopReading() = 0;    // Deliver nothing more, until startReading().
+  virtual void startWriting() = 0;   // Flush at the end of the turn, even if nothing is queued.
+  virtual void startAborting() = 0;  // Reset in the next turn, and then tell the protocol.
+
+  // The end, now; tells the protocol.
+  virtual void connectionLost(std::error_code why) = 0;
+
+  bool aborting() const noexcept { return aborting_; }
+
+  WriteBuffer outgoing_;
+
+ private:
+  bool accepts() const noexcept { return connected_ && !writeDisconnected_; }
+  void bytesQueued();
+  AfterWrite drained();
+  void resumeProducer();
+
+  Producer* producer_ = nullptr;
+  std::uint32_t highWaterMark_ = kHighWaterMark;
+  std::uint32_t lowWaterMark_ = 0;
+  bool connected_ : 1 = false;
+  bool disconnecting_ : 1 = false;
+  bool disconnected_ : 1 = false;
+  bool writeDisconnecting_ : 1 = false;
+  bool writeDisconnected_ : 1 = false;
+  bool aborting_ : 1 = false;
+  bool producerPaused_ : 1 = false;
+  bool streamingProducer_ : 1 = false;
+};
+
+}  // namespace penstock

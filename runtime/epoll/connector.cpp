@@ -1,0 +1,68 @@
+#include <penstock/runtime/epoll/connector.h>
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace penstock::epoll {
+
+Connector::Connector(Reactor& reactor, OwnedFd fd, ConnectHandler handler)
+    : reactor_(reactor),
+      fd_(std::move(fd)),
+      handler_(std::move(handler)),
+      failure_(reactor, [this] { finish(errorOf(error_)); }) {}
+
+PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+                                ConnectHandler handler) {
+  auto* connector = new Connector(reactor, std::move(fd), std::move(handler));
+  reactor.adopt(*connector);
+  int result;
+  do {
+    result = systemCalls().connect(connector->fd_.get(), to, length);
+  } while (result == -EINTR);
+  if (result < 0 && result != -EINPROGRESS) {
+    connector->error_ = result;
+    connector->failure_.arm(Duration::zero());
+    return *connector;
+  }
+  try {
+    reactor.watch(connector->fd_.get(), EPOLLOUT, *connector);
+  } catch (const std::system_error& error) {
+    connector->error_ = -error.code().value();
+    connector->failure_.arm(Duration::zero());
+  }
+  return *connector;
+}
+
+void Connector::ready(std::uint32_t) {
+  if (!handler_) return;
+  int error = 0;
+  socklen_t length = sizeof error;
+  systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  finish(errorOf(-error));
+}
+
+void Connector::cancel() {
+  if (!handler_) return;
+  handler_ = nullptr;
+  failure_.cancel();
+  fd_.reset();
+  reactor_.retire(*this);
+}
+
+void Connector::disconnectFromReactor() noexcept { finish(ConnectionError::kLost); }
+
+void Connector::finish(std::error_code why) {
+  ConnectHandler handler = std::move(handler_);
+  OwnedFd fd = why ? OwnedFd() : reactor_.unwatch(std::move(fd_));
+  fd_.reset();
+  reactor_.retire(*this);
+  try {
+    handler(why, std::move(fd));
+  } catch (...) {
+    reactor_.logException("a connect handler");
+  }
+}
+
+}  // namespace penstock::epoll

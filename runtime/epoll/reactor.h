@@ -1,0 +1,88 @@
+// epoll::Reactor: ask when something is ready, then do it.
+#pragma once
+
+#include <penstock/runtime/reactor.h>
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstdint>
+
+namespace penstock::epoll {
+
+struct InReadAgain;
+class FileDescriptor;
+
+// What an epoll event points at. The object outlives the batch of events it is in: the reactor
+// frees what was retired only at the end of the turn.
+class ReadyHandler {
+ public:
+  virtual void ready(std::uint32_t events) = 0;
+
+ protected:
+  ~ReadyHandler() = default;
+};
+
+class Reactor : public penstock::Reactor {
+ public:
+  explicit Reactor(ReactorOptions options);
+  ~Reactor() override;
+
+  Backend backend() const noexcept override { return Backend::kEpoll; }
+  int pollDescriptor() const noexcept override { return epoll_.get(); }
+  int socketFlags() const noexcept override;
+
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
+  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
+  // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
+  // std::system_error.
+  void watch(int fd, std::uint32_t events, ReadyHandler& handler);
+  void changeWatch(int fd, std::uint32_t events, ReadyHandler& handler) noexcept;
+
+  // Reports nothing of `fd` any more, and gives it back.
+  OwnedFd unwatch(OwnedFd fd) noexcept;
+
+  // Reads once more in the next turn, without waiting for an event.
+  void readAgain(FileDescriptor& descriptor) noexcept;
+
+  // Flushes `descriptor` at the end of the turn. One that asks during an event also tries to send
+  // as soon as the event is done, while what it sends is in the cache.
+  void flushSoon(FileDescriptor& descriptor) noexcept;
+
+  // Memory to receive into. Bulk reads get more of it, as long as little of it is held up.
+  Block& receiveBlock(bool bulk) { return bulk && bulk_.mayKeep() ? bulk_.take() : usual_.take(); }
+
+ protected:
+  void poll(std::optional<Duration> timeout) override;
+  void wake() noexcept override;
+  bool hasReadyWork() const noexcept override;
+
+ private:
+  class Waker;
+
+  static constexpr std::size_t kEventsPerTurn = 256;
+
+  // Receive blocks in use beyond these are not lent to write buffers any more: 4 and 8 MiB.
+  static constexpr std::uint32_t kUsualRead = 65536;
+  static constexpr std::size_t kUsualBlocks = 64;
+  static constexpr std::uint32_t kBulkRead = 1 << 20;
+  static constexpr std::size_t kBulkBlocks = 8;
+
+  template <class Handle>
+  void dispatch(Handle handle);
+
+  BlockPool usual_{kUsualRead, kUsualBlocks};
+  BlockPool bulk_{kBulkRead, kBulkBlocks};
+  OwnedFd epoll_;
+  OwnedFd event_;
+  std::unique_ptr<Waker> waker_;
+  IntrusiveList<FileDescriptor, InReadAgain> readAgain_;
+  IntrusiveList<Connection, InWriters> fresh_;  // Want to write since the present event began.
+  bool inEvent_ = false;
+  std::array<epoll_event, kEventsPerTurn> events_;
+};
+
+}  // namespace penstock::epoll

@@ -1,0 +1,20 @@
+#include <penstock/runtime/epoll/stream.h>
+#include <penstock/runtime/system_calls.h>
+
+#include <utility>
+
+namespace penstock::epoll {
+
+Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+  std::unique_ptr<Stream> stream(new Stream(reactor, std::move(fd), std::move(protocol)));
+  stream->FileDescriptor::open();
+  return *stream.release();
+}
+
+ssize_t Stream::readSome(MutableBytes into) { return systemCalls().recv(fd_.get(), into, 0); }
+
+ssize_t Stream::writeSome(std::span<const iovec> from) {
+  return systemCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL);
+}
+
+}  // namespace penstock::epoll

@@ -1,0 +1,60 @@
+// The back-pressure contract between what makes bytes and what takes them.
+#pragma once
+
+#include <penstock/runtime/buffer.h>
+#include <penstock/runtime/bytes.h>
+
+#include <span>
+
+namespace penstock {
+
+// Makes bytes for a Consumer and can be told to hold. The consumer never owns it: it must live
+// until it is unregistered or stopped. All calls come on the loop's thread.
+// Twisted: IPushProducer and IPullProducer.
+class Producer {
+ public:
+  // Hold: the consumer has enough. Streaming producers only. May be called from inside write().
+  virtual void pauseProducing() = 0;
+
+  // Streaming: go on, once for each pause. Pull: write one portion before returning; a pull
+  // producer that writes nothing and stays registered is not asked again until someone writes.
+  virtual void resumeProducing() = 0;
+
+  // The consumer is gone for good; nothing more is wanted and no unregisterProducer is needed.
+  virtual void stopProducing() = 0;
+
+ protected:
+  ~Producer() = default;
+};
+
+// kStreaming: runs until paused (IPushProducer). kPull: writes when asked (IPullProducer).
+enum class Production { kPull, kStreaming };
+
+// Takes bytes, never blocks, and tells its one producer when to hold. Loop thread only.
+// Twisted: IConsumer.
+class Consumer {
+ public:
+  // Queues a copy of `bytes`. Never blocks. Calls nothing back, except pauseProducing() on the
+  // registered streaming producer when the queue passes the high-water mark; an exception from
+  // there reaches the caller, with the bytes accepted. Ignored once the connection is over.
+  virtual void write(Bytes bytes) = 0;
+
+  // Queues `buffer` without copying it; otherwise as write(Bytes).
+  virtual void write(Buffer buffer) = 0;
+
+  // Queues all parts as one write: the mark is tested once, at the end.
+  virtual void writeSequence(std::span<const Bytes> parts) = 0;
+
+  // From now on `producer` is paused and resumed with this consumer. A pull producer is resumed
+  // inside this call. A consumer that is disconnected stops the producer at once instead.
+  // Throws std::logic_error when a producer is registered already; that one stays.
+  virtual void registerProducer(Producer& producer, Production production) = 0;
+
+  // The producer has finished; a pending close or half-close may proceed. Harmless with none.
+  virtual void unregisterProducer() = 0;
+
+ protected:
+  ~Consumer() = default;
+};
+
+}  // namespace penstock

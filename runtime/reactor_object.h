@@ -1,0 +1,23 @@
+// ReactorObject: something open that a reactor owns: a stream, a listener, a connect.
+#pragma once
+
+#include <penstock/runtime/intrusive_list.h>
+
+namespace penstock {
+
+struct InReactor;
+
+// Lost is not freed: an object that has ended is handed to Reactor::retire() and deleted at the
+// end of the turn in which the kernel has no operation of it in flight any more.
+class ReactorObject : public ListNode<InReactor> {
+ public:
+  virtual ~ReactorObject() = default;
+
+  // The reactor is going away: end now, telling the user.
+  virtual void disconnectFromReactor() noexcept = 0;
+
+  // Whether the kernel may still use memory of this object. Asked once it is retired.
+  virtual bool inUseByKernel() const noexcept = 0;
+};
+
+}  // namespace penstock

@@ -1,0 +1,12 @@
+// The one clock of the runtime: CLOCK_MONOTONIC, in nanoseconds.
+#pragma once
+
+#include <chrono>
+
+namespace penstock {
+
+using Clock = std::chrono::steady_clock;  // It stands still while the machine is suspended.
+using Duration = std::chrono::nanoseconds;
+using TimePoint = std::chrono::time_point<Clock, Duration>;
+
+}  // namespace penstock

@@ -1,0 +1,60 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/uring/connector.h>
+
+#include <liburing.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace penstock::uring {
+
+Connector::Connector(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+                     ConnectHandler handler)
+    : reactor_(reactor),
+      fd_(std::move(fd)),
+      handler_(std::move(handler)),
+      length_(std::min<socklen_t>(length, sizeof to_)) {
+  std::memcpy(&to_, to, length_);
+}
+
+PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+                                ConnectHandler handler) {
+  auto* connector = new Connector(reactor, std::move(fd), to, length, std::move(handler));
+  reactor.adopt(*connector);
+  reactor.submit(connector->connect_, [&](io_uring_sqe& entry) {
+    io_uring_prep_connect(&entry, connector->fd_.get(),
+                          reinterpret_cast<const sockaddr*>(&connector->to_), connector->length_);
+  });
+  return *connector;
+}
+
+void Connector::connected(int result, std::uint32_t) {
+  if (handler_) finish(errorOf(std::min(result, 0)));
+}
+
+void Connector::cancel() {
+  if (!handler_) return;
+  handler_ = nullptr;
+  reactor_.cancel(connect_);
+  reactor_.retire(*this);
+}
+
+void Connector::disconnectFromReactor() noexcept {
+  reactor_.cancel(connect_);
+  finish(ConnectionError::kLost);
+}
+
+// Before the completion the descriptor stays with this object, and closes with it.
+void Connector::finish(std::error_code why) {
+  ConnectHandler handler = std::move(handler_);
+  OwnedFd fd = why ? OwnedFd() : std::move(fd_);
+  reactor_.retire(*this);
+  try {
+    handler(why, std::move(fd));
+  } catch (...) {
+    reactor_.logException("a connect handler");
+  }
+}
+
+}  // namespace penstock::uring

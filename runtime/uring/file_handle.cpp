@@ -1,0 +1,224 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/uring/buffer_ring.h>
+#include <penstock/runtime/uring/file_handle.h>
+#include <penstock/runtime/uring/ring.h>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace penstock::uring {
+
+FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
+    : Connection(reactor, std::move(fd), std::move(protocol)) {}
+
+FileHandle::~FileHandle() {
+  if (readBlock_) readBlock_->release();
+}
+
+Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
+
+void FileHandle::startReading() {
+  if (inputEnded() || aborting()) return;
+  reading_ = true;
+  if (held_ || heldEnd_) {
+    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+  } else {
+    doRead();
+  }
+}
+
+// A read for one completion is left in flight: at most what it brings is held.
+void FileHandle::stopReading() {
+  const bool wasReading = reading_;
+  reading_ = false;
+  if (wasReading && read_.inFlight() && readKind_ == ReadKind::kMultishot) loop().cancel(read_);
+}
+
+void FileHandle::startWriting() {
+  if (!write_.inFlight()) Connection::startWriting();
+}
+
+void FileHandle::doRead() {
+  if (!reading_ || read_.inFlight() || held_ || heldEnd_ || disconnected()) return;
+  readKind_ = nextReadKind();
+  if (readKind_ == ReadKind::kBlock && !readBlock_) readBlock_ = &loop().receiveBlock();
+  submitRead();
+}
+
+FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
+  if (!loop().receiveRing(false)) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
+  const BufferRing* bulk = loop().receiveRing(true);
+  if (bulk && fullReads_ >= kFullReadsForBulk && bulk->mayKeep()) return ReadKind::kBulk;
+  return loop().ring().has(kMultishotReceive) ? ReadKind::kMultishot : ReadKind::kOnce;
+}
+
+void FileHandle::submitRead() {
+  loop().submit(read_, [this](io_uring_sqe& entry) {
+    if (readKind_ == ReadKind::kReadiness) {
+      return io_uring_prep_poll_add(&entry, fd_.get(), POLLIN);
+    }
+    if (readKind_ == ReadKind::kBlock) {
+      return prepareRead(entry, {readBlock_->data, readBlock_->capacity});
+    }
+    prepareRead(entry, {});
+    entry.flags |= IOSQE_BUFFER_SELECT;
+    entry.buf_group = loop().receiveRing(readKind_ == ReadKind::kBulk)->group();
+    if (readKind_ == ReadKind::kMultishot) entry.ioprio |= IORING_RECV_MULTISHOT;
+    const bool bundles = readKind_ != ReadKind::kBulk && loop().ring().has(kReceiveBundles);
+    if (bundles) entry.ioprio |= kRecvSendBundle;
+    if (!moreWaits_) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
+  });
+}
+
+void FileHandle::readCompleted(int result, std::uint32_t flags) {
+  if (disconnected() || disconnecting() || aborting()) return dropReceived(result, flags);
+  if (result > 0) {
+    received(result, flags);
+  } else {
+    readEnded(result);
+  }
+  if (!disconnected() && !ListNode<InDeferred>::linked()) doRead();
+}
+
+// Over, or about to be: only an error that makes writing pointless still counts.
+void FileHandle::dropReceived(int result, std::uint32_t flags) noexcept {
+  if (result > 0 && (flags & IORING_CQE_F_BUFFER)) {
+    BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, result);
+    Bytes bytes;
+    while (!filled.empty()) filled.take(bytes).release();
+  }
+  const bool broken = result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT;
+  if (broken && !disconnected() && !aborting()) connectionLost(errorOf(result));
+}
+
+void FileHandle::received(int result, std::uint32_t flags) {
+  const auto count = static_cast<std::size_t>(result);
+  if (readKind_ == ReadKind::kReadiness) {
+    readable_ = true;
+    return;
+  }
+  moreWaits_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+  noteSize(count);
+  if (readKind_ == ReadKind::kBlock) {
+    receivedInBlock(count);
+  } else {
+    receivedInRing(count, flags);
+  }
+}
+
+void FileHandle::receivedInRing(std::size_t count, std::uint32_t flags) {
+  BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, count);
+  while (!filled.empty()) {
+    Bytes bytes;
+    Block& block = filled.take(bytes);
+    accept(block, bytes);
+    block.release();
+  }
+}
+
+void FileHandle::receivedInBlock(std::size_t count) {
+  Block& block = *std::exchange(readBlock_, nullptr);
+  readable_ = count == block.capacity;
+  accept(block, {block.data, count});
+  block.release();
+}
+
+// Delivers `bytes`, or holds a copy of them while the protocol wants none.
+void FileHandle::accept(Block& block, Bytes bytes) {
+  if (disconnected() || disconnecting() || aborting()) return;
+  if (reading_ && !held_) {
+    const BufferPool::Lending lending(loop().buffers(), block, bytes);
+    return deliver(bytes);
+  }
+  if (!held_) held_ = std::make_unique<WriteBuffer>(loop().buffers());
+  held_->appendCopy(bytes);
+}
+
+// A multishot read that has become bulk makes room for reads of large buffers.
+void FileHandle::noteSize(std::size_t count) noexcept {
+  if (!moreWaits_ && count < BufferPool::kLargeBlock) {
+    fullReads_ = 0;
+  } else if (fullReads_ < kFullReadsForBulk && ++fullReads_ == kFullReadsForBulk) {
+    if (readKind_ == ReadKind::kMultishot && read_.inFlight()) loop().cancel(read_);
+  }
+}
+
+void FileHandle::readEnded(int result) {
+  readable_ = false;
+  switch (-result) {
+    case 0:
+      if (reading_ && !held_) return endOfInput();
+      heldEnd_ = true;
+      if (reading_ && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+      return;
+    case ENOBUFS:  // All shared buffers are in use: some come back by the end of the turn.
+    case EAGAIN:
+    case ENOMEM:
+      if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+      return;
+    case ECANCELED:
+    case EINTR:
+      return;
+    default:
+      return connectionLost(errorOf(result));
+  }
+}
+
+void FileHandle::continueDeferred() {
+  if (held_) deliverHeld();
+  if (disconnected() || held_) return;
+  if (reading_ && heldEnd_) {
+    heldEnd_ = false;
+    return endOfInput();
+  }
+  doRead();
+}
+
+void FileHandle::deliverHeld() {
+  while (reading_ && !disconnected() && !held_->empty()) {
+    const std::size_t count = held_->front().size();
+    deliver(held_->front());
+    held_->consume(count);
+  }
+  if (held_->empty()) held_ = nullptr;
+}
+
+void FileHandle::doWrite() {
+  if (write_.inFlight() || aborting() || disconnected()) return;
+  std::array<iovec, Reactor::kMostRunsPerWrite> runs;
+  const std::size_t count = outgoing_.gather(runs, kMostBytesPerWrite);
+  loop().submit(write_, [&](io_uring_sqe& entry) {
+    if (count == 0) return io_uring_prep_nop(&entry);  // What waits for an empty buffer follows.
+    prepareWrite(entry, {runs.data(), count});
+  });
+}
+
+void FileHandle::writeCompleted(int result, std::uint32_t) {
+  if (disconnected()) return;
+  switch (-result) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+    case EINTR:
+    case ECANCELED:
+      return Connection::startWriting();
+    default:
+      break;
+  }
+  if (result < 0) return aborting() ? void() : connectionLost(errorOf(result));
+  if (written(static_cast<std::size_t>(result))) doWrite();
+}
+
+void FileHandle::letGo(bool reset) noexcept {
+  if (reset) resetOnClose();
+  held_ = nullptr;
+  loop().cancel(read_);
+  loop().cancel(write_);
+  if (!inUseByKernel()) fd_.reset();
+}
+
+}  // namespace penstock::uring

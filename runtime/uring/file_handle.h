@@ -1,0 +1,86 @@
+// uring::FileHandle: a byte stream whose reads and writes the kernel completes.
+#pragma once
+
+#include <penstock/runtime/connection.h>
+#include <penstock/runtime/uring/operation.h>
+#include <penstock/runtime/uring/reactor.h>
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace penstock::uring {
+
+// At most one write is in flight (several would reorder), and the bytes queued behind it go out
+// together with the next. Reads fill buffers that all connections share; what completes while
+// reading is paused is held, copied out of them, and comes first after the resume.
+// Its mirror is epoll::FileDescriptor. Twisted: iocpreactor.abstract.FileHandle.
+class FileHandle : public Connection {
+ public:
+  void flush() final { doWrite(); }
+  bool inUseByKernel() const noexcept final { return read_.inFlight() || write_.inFlight(); }
+
+ protected:
+  FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
+  ~FileHandle() override;
+
+  // Tells the protocol; from here on there may be completions.
+  void open() { connectionMade(); }
+
+  void startReading() final;
+  void stopReading() final;
+  void startWriting() final;
+
+  // Prepare it: a read into `into`, or if that is empty into buffers of `group` that the kernel
+  // picks; and a write of `from`.
+  virtual void prepareRead(io_uring_sqe& entry, MutableBytes into) = 0;
+  virtual void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) = 0;
+
+ private:
+  static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
+  static constexpr std::uint8_t kFullReadsForBulk = 2;
+
+  enum class ReadKind : std::uint8_t {
+    kMultishot,  // Buffers of the usual ring, until told to stop.
+    kOnce,       // The same, for one completion.
+    kBulk,       // One large buffer of the bulk ring, for one completion.
+    kReadiness,  // No buffer rings here: wait until there is something,
+    kBlock,      // then read into a block of our own.
+  };
+
+  void letGo(bool reset) noexcept final;
+  void continueDeferred() final;
+
+  void doRead();
+  ReadKind nextReadKind() const noexcept;
+  void submitRead();
+  void readCompleted(int result, std::uint32_t flags);
+  void received(int result, std::uint32_t flags);
+  void receivedInRing(std::size_t count, std::uint32_t flags);
+  void receivedInBlock(std::size_t count);
+  void dropReceived(int result, std::uint32_t flags) noexcept;
+  void accept(Block& block, Bytes bytes);
+  void readEnded(int result);
+  void noteSize(std::size_t count) noexcept;
+  void deliverHeld();
+
+  void doWrite();
+  void writeCompleted(int result, std::uint32_t flags);
+
+  Reactor& loop() const noexcept;
+
+  OperationOf<FileHandle, &FileHandle::readCompleted> read_{*this};
+  OperationOf<FileHandle, &FileHandle::writeCompleted> write_{*this};
+  std::unique_ptr<WriteBuffer> held_;  // Received while paused; null if nothing was.
+  Block* readBlock_ = nullptr;         // What a read of kind kBlock fills.
+  ReadKind readKind_ = ReadKind::kOnce;
+  std::uint8_t fullReads_ = 0;  // In a row.
+  bool reading_ : 1 = false;    // The protocol wants data.
+  bool readable_ : 1 = false;   // A read of kind kReadiness has completed.
+  bool moreWaits_ : 1 = false;  // The last read left something behind in the socket.
+  bool heldEnd_ : 1 = false;    // The end of input came while paused.
+};
+
+}  // namespace penstock::uring

@@ -1,0 +1,226 @@
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/uring/buffer_ring.h>
+#include <penstock/runtime/uring/probe.h>
+#include <penstock/runtime/uring/ring.h>
+#include <penstock/runtime/uring/ring_calls.h>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <system_error>
+
+namespace penstock::uring {
+namespace {
+
+constexpr unsigned kProbeEntries = 8;
+constexpr std::uint16_t kGroup = 0;
+constexpr std::uint16_t kBuffers = 8;
+constexpr std::uint32_t kBufferSize = 256;
+constexpr Duration kPatience = std::chrono::seconds(1);
+
+// A small ring for one question, gone with it.
+class TrialRing {
+ public:
+  explicit TrialRing(unsigned flags) noexcept {
+    io_uring_params params{};
+    params.flags = flags;
+    error_ = calls_.setup(kProbeEntries, ring_, params);
+  }
+  ~TrialRing() {
+    if (error_ == 0) calls_.exit(ring_);
+  }
+  TrialRing(const TrialRing&) = delete;
+  TrialRing& operator=(const TrialRing&) = delete;
+
+  int error() const noexcept { return error_; }
+  io_uring& ring() noexcept { return ring_; }
+
+  // Submits one entry and gives its first completion; res is the error if none came.
+  template <class Prepare>
+  io_uring_cqe ask(Prepare prepare) noexcept {
+    prepare(*io_uring_get_sqe(&ring_));
+    io_uring_submit(&ring_);
+    return next();
+  }
+
+  io_uring_cqe next() noexcept {
+    io_uring_cqe answer{};
+    io_uring_cqe* completion = nullptr;
+    __kernel_timespec limit{std::chrono::floor<std::chrono::seconds>(kPatience).count(), 0};
+    const int result = io_uring_wait_cqe_timeout(&ring_, &completion, &limit);
+    if (result < 0) {
+      answer.res = result;
+      return answer;
+    }
+    answer = *completion;
+    io_uring_cqe_seen(&ring_, completion);
+    return answer;
+  }
+
+ private:
+  RingCalls calls_;
+  io_uring ring_{};
+  int error_;
+};
+
+struct Pair {
+  Pair() noexcept {
+    std::array<int, 2> fds{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) < 0) return;
+    near.reset(fds[0]);
+    far.reset(fds[1]);
+  }
+  OwnedFd near;
+  OwnedFd far;
+};
+
+bool worksDeferTaskrun() noexcept {
+  TrialRing trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+  return trial.error() == 0 && trial.ask([](io_uring_sqe& e) { io_uring_prep_nop(&e); }).res == 0;
+}
+
+bool worksWaitTimeout() noexcept {
+  TrialRing trial(0);
+  if (trial.error() != 0) return false;
+  RingCalls calls;
+  return calls.enter(trial.ring(), 0, 1, IORING_ENTER_GETEVENTS, Duration(1000)) == -ETIME;
+}
+
+// Buffers of a group for a trial, registered with its ring.
+class TrialBuffers {
+ public:
+  explicit TrialBuffers(TrialRing& trial) noexcept {
+    if (::posix_memalign(&ring_, 4096, 4096) != 0) return;
+    std::memset(ring_, 0, 4096);
+    io_uring_buf_reg registration{};
+    registration.ring_addr = reinterpret_cast<std::uint64_t>(ring_);
+    registration.ring_entries = kBuffers;
+    registration.bgid = kGroup;
+    RingCalls calls;
+    works_ = calls.registerWith(trial.ring(), IORING_REGISTER_PBUF_RING, &registration, 1) == 0;
+    auto* entries = static_cast<io_uring_buf*>(ring_);
+    for (std::uint16_t id = 0; id < kBuffers; ++id) {
+      entries[id].addr = reinterpret_cast<std::uint64_t>(memory_.data() + id * kBufferSize);
+      entries[id].len = kBufferSize;
+      entries[id].bid = id;
+    }
+    io_uring_smp_store_release(&static_cast<io_uring_buf_ring*>(ring_)->tail, kBuffers);
+  }
+  ~TrialBuffers() { std::free(ring_); }
+  TrialBuffers(const TrialBuffers&) = delete;
+  TrialBuffers& operator=(const TrialBuffers&) = delete;
+
+  bool works() const noexcept { return works_; }
+
+ private:
+  void* ring_ = nullptr;
+  std::array<char, kBuffers * kBufferSize> memory_;
+  bool works_ = false;
+};
+
+bool worksBufferRing(std::uint16_t receiveFlags, bool wantMore, int expected) noexcept {
+  TrialRing trial(0);
+  const Pair pair;
+  if (trial.error() != 0 || !pair.near) return false;
+  auto buffers = std::make_unique<TrialBuffers>(trial);
+  if (!buffers->works()) return false;
+  const std::array<char, 2 * kBufferSize> data{};
+  if (::send(pair.far.get(), data.data(), data.size(), MSG_NOSIGNAL) < 0) return false;
+  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
+    io_uring_prep_recv(&entry, pair.near.get(), nullptr, 0, 0);
+    entry.flags |= IOSQE_BUFFER_SELECT;
+    entry.buf_group = kGroup;
+    entry.ioprio |= receiveFlags;
+  });
+  const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
+  const bool works =
+      answer.res == expected && (answer.flags & IORING_CQE_F_BUFFER) && more == wantMore;
+  if (more) {  // The kernel may still write into the buffers: end the request before they go.
+    ::shutdown(pair.near.get(), SHUT_RDWR);
+    io_uring_cqe last = trial.next();
+    while (last.flags & IORING_CQE_F_MORE) last = trial.next();
+  }
+  return works;
+}
+
+bool worksMultishotAccept() noexcept {
+  TrialRing trial(0);
+  OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (trial.error() != 0 || !listener || !client) return false;
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;  // Nothing but the family: the kernel picks an abstract name.
+  socklen_t length = sizeof name.sun_family;
+  const auto* address = reinterpret_cast<sockaddr*>(&name);
+  if (::bind(listener.get(), address, length) < 0 || ::listen(listener.get(), 1) < 0) return false;
+  length = sizeof name;
+  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length);
+  if (::connect(client.get(), address, length) < 0) return false;
+  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
+    io_uring_prep_accept(&entry, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
+    entry.ioprio |= IORING_ACCEPT_MULTISHOT;
+  });
+  const OwnedFd accepted(answer.res > 0 ? answer.res : -1);
+  return answer.res >= 0 && (answer.flags & IORING_CQE_F_MORE);
+}
+
+std::string disabledBySysctl() {
+  std::ifstream file("/proc/sys/kernel/io_uring_disabled");
+  std::string value;
+  return file >> value && value != "0" ? value : "";
+}
+
+Usability refusedSetup(int error) {
+  const std::string sysctl = disabledBySysctl();
+  if (error == -EPERM && !sysctl.empty()) {
+    return {false, "io_uring is disabled here: kernel.io_uring_disabled is " + sysctl,
+            "set it with: sysctl kernel.io_uring_disabled=0"};
+  }
+  if (error == -EPERM || error == -EACCES) {
+    return {false, "io_uring_setup is refused, as by a seccomp filter or a security module",
+            "allow io_uring_setup, io_uring_enter and io_uring_register in the filter, for "
+            "containers with a seccomp profile that has them"};
+  }
+  if (error == -ENOSYS) {
+    return {false, "this kernel, or a seccomp filter on it, has no io_uring",
+            "use Linux 5.10 or newer with CONFIG_IO_URING, and allow its system calls"};
+  }
+  if (error == -ENOMEM) {
+    return {false, "the limit of locked memory is too small for a ring",
+            "raise it: ulimit -l 1024, or LimitMEMLOCK= in the service"};
+  }
+  return {false, "io_uring_setup failed: " + std::system_category().message(-error),
+          "run penstock doctor on the machine and report what it prints"};
+}
+
+}  // namespace
+
+std::uint32_t probeFeatures() noexcept {
+  std::uint32_t found = 0;
+  if (worksDeferTaskrun()) found |= kDeferTaskrun;
+  if (worksWaitTimeout()) found |= kWaitTimeout;
+  if (worksBufferRing(0, false, kBufferSize)) found |= kBufferRing;
+  if (worksBufferRing(IORING_RECV_MULTISHOT, true, kBufferSize)) found |= kMultishotReceive;
+  if (worksBufferRing(kRecvSendBundle, false, 2 * kBufferSize)) found |= kReceiveBundles;
+  if (worksMultishotAccept()) found |= kMultishotAccept;
+  return found;
+}
+
+Usability probeUsability() {
+  TrialRing trial(0);
+  if (trial.error() != 0) return refusedSetup(trial.error());
+  const int result = trial.ask([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res;
+  if (result == 0) return {true, "io_uring works: a no-op was submitted and completed", ""};
+  return {false,
+          "a ring can be made but not used: io_uring_enter failed with " +
+              std::system_category().message(-result),
+          "allow io_uring_enter in the seccomp filter"};
+}
+
+}  // namespace penstock::uring

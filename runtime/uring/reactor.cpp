@@ -1,0 +1,124 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/uring/acceptor.h>
+#include <penstock/runtime/uring/buffer_ring.h>
+#include <penstock/runtime/uring/connector.h>
+#include <penstock/runtime/uring/reactor.h>
+#include <penstock/runtime/uring/ring.h>
+#include <penstock/runtime/uring/stream.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace penstock::uring {
+namespace {
+
+constexpr std::uint16_t kUsualGroup = 0;
+constexpr std::uint16_t kBulkGroup = 1;
+constexpr std::uint32_t kReceiveBlock = 65536;
+constexpr std::size_t kReceiveBlocksKept = 64;
+
+}  // namespace
+
+Reactor::Reactor(ReactorOptions options)
+    : penstock::Reactor([&] {
+        ReactorOptions common;
+        common.log = std::move(options.log);
+        common.threadCallLimit = options.threadCallLimit;
+        return common;
+      }()),
+      receiveBlocks_(kReceiveBlock, kReceiveBlocksKept) {
+  RingCalls& calls = ringCalls();
+  ring_ = std::make_unique<Ring>(calls, calls.features() & ~options.uringFeaturesOff);
+  if (ring_->has(kBufferRing)) {
+    usualRing_ = BufferRing::create(*ring_, kUsualGroup, kUsualBuffers, kUsualSize);
+    bulkRing_ = BufferRing::create(*ring_, kBulkGroup, kBulkBuffers, kBulkSize);
+  }
+  messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
+  const int event = systemCalls().eventfd();
+  if (event < 0) throwErrno(event, "eventfd");
+  event_.reset(event);
+  systemCalls().setNonBlocking(event, false);  // A read of it is to wait in the ring.
+  awaitWake();
+}
+
+Reactor::~Reactor() {
+  abandonAll();
+  closing_ = true;
+  cancel(wake_);
+  while (wake_.inFlight()) poll(std::nullopt);
+}
+
+int Reactor::pollDescriptor() const noexcept { return ring_->fd(); }
+
+// Blocking: with O_NONBLOCK a request would fail with EAGAIN where it should wait in the ring.
+int Reactor::socketFlags() const noexcept { return SOCK_CLOEXEC; }
+
+Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+  return Stream::open(*this, std::move(fd), std::move(protocol));
+}
+
+Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory) {
+  return Acceptor::open(*this, std::move(fd), std::move(factory));
+}
+
+PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
+  return Connector::open(*this, std::move(fd), to, length, std::move(handler));
+}
+
+io_uring_sqe& Reactor::nextEntry() { return ring_->nextEntry(&place_); }
+
+void Reactor::attach(io_uring_sqe& entry, Operation& operation) noexcept {
+  assert(!operation.inFlight_);
+  entry.user_data = reinterpret_cast<std::uint64_t>(&operation);
+  operation.inFlight_ = true;
+}
+
+void Reactor::cancel(Operation& operation) {
+  if (!operation.inFlight()) return;
+  io_uring_sqe& entry = ring_->nextEntry();
+  io_uring_prep_cancel64(&entry, reinterpret_cast<std::uint64_t>(&operation), 0);
+  entry.user_data = 0;  // Its own outcome says nothing that the operation's does not.
+}
+
+msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
+  Message& message = messages_[place_];
+  std::ranges::copy(runs, message.runs.begin());
+  message.header = {};
+  message.header.msg_iov = message.runs.data();
+  message.header.msg_iovlen = runs.size();
+  return message.header;
+}
+
+void Reactor::poll(std::optional<Duration> timeout) {
+  const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
+  ring_->enter(wait ? 1 : 0, timeout);
+  ring_->reap(kCompletionsPerTurn,
+              [this](const io_uring_cqe& completion) { complete(completion); });
+}
+
+void Reactor::complete(const io_uring_cqe& completion) {
+  auto* operation = reinterpret_cast<Operation*>(completion.user_data);
+  if (!operation) return;
+  if (!(completion.flags & IORING_CQE_F_MORE)) operation->inFlight_ = false;
+  operation->complete_(*operation, completion.res, completion.flags);
+}
+
+void Reactor::submit() { ring_->submit(); }
+
+bool Reactor::hasReadyWork() const noexcept { return ring_->hasCompletions(); }
+
+void Reactor::wake() noexcept { systemCalls().signalEvent(event_.get()); }
+
+void Reactor::awaitWake() {
+  submit(wake_, [this](io_uring_sqe& entry) {
+    io_uring_prep_read(&entry, event_.get(), &eventCount_, sizeof eventCount_, 0);
+  });
+}
+
+void Reactor::woken(int, std::uint32_t) {
+  if (!closing_) awaitWake();
+}
+
+}  // namespace penstock::uring

@@ -1,0 +1,103 @@
+// uring::Reactor: ask for it to be done, hear when it is.
+#pragma once
+
+#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/uring/operation.h>
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+struct io_uring_sqe;
+struct io_uring_cqe;
+
+namespace penstock::uring {
+
+class BufferRing;
+class Ring;
+
+class Reactor : public penstock::Reactor {
+ public:
+  explicit Reactor(ReactorOptions options);
+  ~Reactor() override;
+
+  Backend backend() const noexcept override { return Backend::kUring; }
+  int pollDescriptor() const noexcept override;
+  int socketFlags() const noexcept override;
+
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
+  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
+  // The one way to submit: `prepare(entry)` fills the entry, and the completions go to
+  // `operation`, which must not be in flight. Nothing is called back from here.
+  template <class Prepare>
+  void submit(Operation& operation, Prepare prepare) {
+    io_uring_sqe& entry = nextEntry();
+    prepare(entry);
+    attach(entry, operation);
+  }
+
+  // Asks for `operation`, if it is in flight, to end soon. Its completion still comes, with what
+  // it did or -ECANCELED.
+  void cancel(Operation& operation);
+
+  // A message that sends `runs`, good until the next turn: for the entry being prepared.
+  msghdr& messageOf(std::span<const iovec> runs) noexcept;
+
+  // How many runs a message may have.
+  static constexpr std::size_t kMostRunsPerWrite = 16;
+
+  // Shared receive buffers; null where the kernel has none.
+  BufferRing* receiveRing(bool bulk) noexcept { return bulk ? bulkRing_.get() : usualRing_.get(); }
+
+  // Memory to receive into where there are none.
+  Block& receiveBlock() { return receiveBlocks_.take(); }
+
+  const Ring& ring() const noexcept { return *ring_; }
+
+ protected:
+  using penstock::Reactor::submit;
+  void poll(std::optional<Duration> timeout) override;
+  void submit() override;
+  void wake() noexcept override;
+  bool hasReadyWork() const noexcept override;
+
+ private:
+  // At most 1 MiB of receive buffers for a loop, small enough to stay in the cache.
+  static constexpr std::uint16_t kUsualBuffers = 32;
+  static constexpr std::uint32_t kUsualSize = 16384;
+  static constexpr std::uint16_t kBulkBuffers = 4;
+  static constexpr std::uint32_t kBulkSize = 131072;
+  static constexpr unsigned kCompletionsPerTurn = 1024;
+
+  struct Message {
+    msghdr header;
+    std::array<iovec, kMostRunsPerWrite> runs;
+  };
+
+  io_uring_sqe& nextEntry();
+  void attach(io_uring_sqe& entry, Operation& operation) noexcept;
+  void complete(const io_uring_cqe& completion);
+  void awaitWake();
+  void woken(int result, std::uint32_t flags);
+
+  BlockPool receiveBlocks_;
+  std::unique_ptr<Ring> ring_;
+  std::unique_ptr<BufferRing> usualRing_;
+  std::unique_ptr<BufferRing> bulkRing_;
+  std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
+  unsigned place_ = 0;                   // That of the entry being prepared.
+  OwnedFd event_;
+  std::uint64_t eventCount_ = 0;
+  OperationOf<Reactor, &Reactor::woken> wake_{*this};
+  bool closing_ = false;
+};
+
+}  // namespace penstock::uring

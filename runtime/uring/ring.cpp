@@ -1,0 +1,127 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/uring/ring.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace penstock::uring {
+
+Ring::Ring(RingCalls& calls, std::uint32_t features) : calls_(calls), features_(features) {
+  const int result = setup();
+  if (result < 0) throwErrno(result, "io_uring_setup");
+  // Entries are submitted in the order of their places; rings without the array skip this.
+  for (unsigned i = 0; ring_.sq.array && i < ring_.sq.ring_entries; ++i) ring_.sq.array[i] = i;
+}
+
+Ring::~Ring() { calls_.exit(ring_); }
+
+// The best flags first; each set that the kernel refuses gives way to a plainer one. Locked memory
+// may allow only a smaller ring.
+int Ring::setup() noexcept {
+  constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP;
+  constexpr unsigned kCooperative =
+      IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP;
+  int result = -EINVAL;
+  for (unsigned entries = kEntries; entries >= kLeastEntries; entries /= 2) {
+    result = has(kDeferTaskrun) ? trySetup(entries, kDeferred) : -EINVAL;
+    if (result == -EINVAL) result = trySetup(entries, kCooperative);
+    if (result == -EINVAL) result = trySetup(entries, 0);
+    if (result != -ENOMEM) break;
+  }
+  return result;
+}
+
+int Ring::trySetup(unsigned entries, unsigned flags) noexcept {
+  io_uring_params params{};
+  params.flags = flags | IORING_SETUP_CQSIZE;
+  params.cq_entries = entries * kCompletionsPerEntry;
+  setupFlags_ = params.flags;
+  return calls_.setup(entries, ring_, params);
+}
+
+unsigned Ring::prepared() noexcept {
+  return ring_.sq.sqe_tail - IO_URING_READ_ONCE(*ring_.sq.khead);
+}
+
+io_uring_sqe& Ring::nextEntry(unsigned* slot) {
+  io_uring_sq& queue = ring_.sq;
+  while (prepared() == queue.ring_entries) submit();
+  const unsigned place = queue.sqe_tail++ & queue.ring_mask;
+  if (slot) *slot = place;
+  io_uring_sqe& entry = queue.sqes[place];
+  std::memset(&entry, 0, sizeof entry);
+  return entry;
+}
+
+void Ring::submit() {
+  if (prepared() > 0) handOver(0, 0, std::nullopt);
+}
+
+void Ring::enter(unsigned waitFor, std::optional<Duration> timeout) {
+  if (waitFor == 0) timeout = std::nullopt;
+  if (timeout && !has(kWaitTimeout)) {
+    addTimeout(*timeout);
+    timeout = std::nullopt;
+  }
+  handOver(waitFor, IORING_ENTER_GETEVENTS, timeout);
+}
+
+// Completes after the time, or with the first other completion. Nobody waits for its own.
+void Ring::addTimeout(Duration timeout) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
+  __kernel_timespec limit{seconds.count(), (timeout - seconds).count()};
+  io_uring_sqe& entry = nextEntry();
+  io_uring_prep_timeout(&entry, &limit, 1, 0);
+  submit();  // While `limit` is there.
+}
+
+void Ring::handOver(unsigned waitFor, unsigned flags, std::optional<Duration> timeout) {
+  io_uring_smp_store_release(ring_.sq.ktail, ring_.sq.sqe_tail);
+  const int result = calls_.enter(ring_, prepared(), waitFor, flags, timeout);
+  switch (-result) {
+    case EINTR:
+    case ETIME:
+      return;  // What was not taken is still prepared.
+    case EBUSY:
+    case EAGAIN:
+      return spill();  // The kernel has no room for completions, or no memory just now.
+    default:
+      if (result < 0) throwErrno(result, "io_uring_enter");
+  }
+}
+
+void Ring::spill() {
+  io_uring_cq& queue = ring_.cq;
+  unsigned head = *queue.khead;
+  while (head != io_uring_smp_load_acquire(queue.ktail)) {
+    spilled_.push_back(queue.cqes[head & queue.ring_mask]);
+    io_uring_smp_store_release(queue.khead, ++head);
+  }
+}
+
+bool Ring::hasCompletions() const noexcept {
+  return spilledTaken_ < spilled_.size() ||
+         *ring_.cq.khead != io_uring_smp_load_acquire(ring_.cq.ktail);
+}
+
+bool Ring::take(io_uring_cqe& completion) noexcept {
+  if (spilledTaken_ < spilled_.size()) {
+    completion = spilled_[spilledTaken_++];
+    return true;
+  }
+  spilled_.clear();
+  spilledTaken_ = 0;
+  io_uring_cq& queue = ring_.cq;
+  const unsigned head = *queue.khead;
+  if (head == io_uring_smp_load_acquire(queue.ktail)) return false;
+  completion = queue.cqes[head & queue.ring_mask];
+  io_uring_smp_store_release(queue.khead, head + 1);
+  return true;
+}
+
+int Ring::registerBufferRing(io_uring_buf_reg& registration) noexcept {
+  return calls_.registerWith(ring_, IORING_REGISTER_PBUF_RING, &registration, 1);
+}
+
+}  // namespace penstock::uring

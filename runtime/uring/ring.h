@@ -1,0 +1,72 @@
+// Ring: one io_uring, with what this kernel can do; nothing submitted is ever dropped.
+#pragma once
+
+#include <penstock/runtime/time.h>
+#include <penstock/runtime/uring/ring_calls.h>
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace penstock::uring {
+
+// For one thread. Neither copied nor moved.
+class Ring {
+ public:
+  // Throws std::system_error if the kernel refuses even the plainest ring of kLeastEntries.
+  Ring(RingCalls& calls, std::uint32_t features);
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  // The next submission entry, cleared. A full queue is handed to the kernel first. The entry's
+  // place in the queue is written to `slot`, which stays its own until it was submitted.
+  io_uring_sqe& nextEntry(unsigned* slot = nullptr);
+
+  // Submits what is prepared and waits for `waitFor` completions, at most `timeout`. Throws
+  // std::system_error if the ring is unusable, as from a wrong thread or a forked child.
+  void enter(unsigned waitFor, std::optional<Duration> timeout);
+
+  // Submits what is prepared, without running or waiting for completions.
+  void submit();
+
+  bool hasCompletions() const noexcept;
+
+  // Takes at most `most` completions, oldest first, each before `complete(cqe)` is called for it.
+  template <class Complete>
+  void reap(unsigned most, Complete complete) {
+    io_uring_cqe completion;
+    while (most-- > 0 && take(completion)) complete(completion);
+  }
+
+  unsigned entries() const noexcept { return ring_.sq.ring_entries; }
+  int fd() const noexcept { return ring_.ring_fd; }
+  unsigned setupFlags() const noexcept { return setupFlags_; }
+  bool has(Feature feature) const noexcept { return (features_ & feature) != 0; }
+
+  int registerBufferRing(io_uring_buf_reg& registration) noexcept;
+
+ private:
+  static constexpr unsigned kEntries = 1024;
+  static constexpr unsigned kLeastEntries = 64;  // Little locked memory must do.
+  static constexpr unsigned kCompletionsPerEntry = 4;
+
+  int trySetup(unsigned entries, unsigned flags) noexcept;
+  int setup() noexcept;
+  unsigned prepared() noexcept;
+  void handOver(unsigned waitFor, unsigned flags, std::optional<Duration> timeout);
+  void addTimeout(Duration timeout);
+  bool take(io_uring_cqe& completion) noexcept;
+  void spill();
+
+  RingCalls& calls_;
+  std::uint32_t features_;
+  io_uring ring_{};
+  unsigned setupFlags_ = 0;
+  std::vector<io_uring_cqe> spilled_;  // Taken from a full completion queue to make it go on.
+  std::size_t spilledTaken_ = 0;
+};
+
+}  // namespace penstock::uring

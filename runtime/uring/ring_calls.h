@@ -1,0 +1,54 @@
+// The io_uring system calls, in one place that a test can stand in for.
+#pragma once
+
+#include <penstock/runtime/time.h>
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace penstock::uring {
+
+// What the kernel was seen to do; see probeFeatures(). The bits of
+// ReactorOptions::uringFeaturesOff.
+enum Feature : std::uint32_t {
+  kDeferTaskrun = 1 << 0,      // IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN (6.1).
+  kWaitTimeout = 1 << 1,       // IORING_ENTER_EXT_ARG: a time limit on the wait (5.11).
+  kBufferRing = 1 << 2,        // IORING_REGISTER_PBUF_RING (5.19).
+  kMultishotReceive = 1 << 3,  // IORING_RECV_MULTISHOT (6.0).
+  kReceiveBundles = 1 << 4,    // IORING_RECVSEND_BUNDLE (6.10).
+  kMultishotAccept = 1 << 5,   // IORING_ACCEPT_MULTISHOT (5.19).
+};
+
+// What the header of liburing 2.3 lacks, by the names of newer ones.
+inline constexpr std::uint16_t kRecvSendBundle = 1U << 4;  // IORING_RECVSEND_BUNDLE
+
+// Each is the call of its name and returns its result or -errno.
+class RingCalls {
+ public:
+  virtual ~RingCalls() = default;
+
+  // io_uring_queue_init_params: fills `ring` and `params`.
+  virtual int setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept;
+  virtual void exit(io_uring& ring) noexcept;
+
+  // io_uring_enter. `timeout` only where the kernel has kWaitTimeout.
+  virtual int enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
+                    std::optional<Duration> timeout) noexcept;
+
+  // io_uring_register.
+  virtual int registerWith(io_uring& ring, unsigned opcode, void* argument, unsigned n) noexcept;
+
+  // Which features work, found by trying each; a bit set of Feature. The kernel's answer is found
+  // once a process.
+  virtual std::uint32_t features() noexcept;
+};
+
+// Those in use by this process: the kernel's, or what a test put in their place.
+RingCalls& ringCalls() noexcept;
+
+// Puts `calls` in place (null: the kernel's) and returns what was there. Before any reactor.
+RingCalls* replaceRingCalls(RingCalls* calls) noexcept;
+
+}  // namespace penstock::uring

@@ -1,0 +1,29 @@
+#include <penstock/runtime/uring/stream.h>
+
+#include <liburing.h>
+
+#include <utility>
+
+namespace penstock::uring {
+
+Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+  auto* stream = new Stream(reactor, std::move(fd), std::move(protocol));
+  stream->FileHandle::open();
+  return *stream;
+}
+
+void Stream::prepareRead(io_uring_sqe& entry, MutableBytes into) {
+  io_uring_prep_recv(&entry, fd_.get(), into.data(), into.size(), 0);
+}
+
+// MSG_WAITALL: the kernel sends on by itself when it could take only a part.
+void Stream::prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+  if (from.size() == 1) {
+    return io_uring_prep_send(&entry, fd_.get(), from[0].iov_base, from[0].iov_len, kFlags);
+  }
+  io_uring_prep_sendmsg(&entry, fd_.get(), &static_cast<Reactor&>(reactor()).messageOf(from),
+                        kFlags);
+}
+
+}  // namespace penstock::uring
