@@ -1,6 +1,7 @@
 // CallQueue: callbacks for the next turn, from the loop's own thread and from others.
 #pragma once
 
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <atomic>
@@ -12,7 +13,7 @@ namespace penstock {
 
 // First in, first out for each thread that adds. What is added while the calls run waits for the
 // next turn. Another thread's call is either queued and run or refused, never lost.
-class CallQueue {
+class PENSTOCK_API CallQueue {
  public:
   // How many calls of other threads may wait; the next is refused.
   explicit CallQueue(std::size_t limit) noexcept : limit_(limit) {}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/intrusive_list.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor_object.h>
@@ -18,10 +19,10 @@ struct InDeferred;
 // Owns the protocol and the descriptor, guards every callback, and carries out how connections
 // begin and end. A family (or an in-memory transport) adds how bytes move.
 // Twisted: tcp.Connection and the dispatch of posixbase.
-class Connection : public ConsumerMixin,
-                   public ReactorObject,
-                   public ListNode<InWriters>,
-                   public ListNode<InDeferred> {
+class PENSTOCK_API Connection : public ConsumerMixin,
+                                public ReactorObject,
+                                public ListNode<InWriters>,
+                                public ListNode<InDeferred> {
  public:
   // Ends the connection now: stops the producer, gives the descriptor back, tells the protocol
   // `why`, and retires this object. Does nothing the second time.

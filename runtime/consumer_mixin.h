@@ -1,6 +1,7 @@
 // ConsumerMixin: the producer/consumer state machine of every transport, once for all families.
 #pragma once
 
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/runtime/write_buffer.h>
 
@@ -14,7 +15,7 @@ namespace penstock {
 // close-after-flush. It performs no I/O: it asks its subclass for startWriting(), and tells what
 // to do when the subclass reports bytes as taken. docs/backpressure.md draws it.
 // Twisted: abstract._ConsumerMixin and the write path of abstract.FileDescriptor.
-class ConsumerMixin : public Transport {
+class PENSTOCK_API ConsumerMixin : public Transport {
  public:
   void write(Bytes bytes) final;
   void write(Buffer buffer) final;

@@ -4,6 +4,7 @@
 #include <penstock/runtime/buffer.h>
 #include <penstock/runtime/buffer_pool.h>
 #include <penstock/runtime/bytes.h>
+#include <penstock/runtime/export.h>
 
 #include <sys/uio.h>
 
@@ -15,7 +16,7 @@ namespace penstock {
 // First in, first out. Bytes stay where they are from append() until consume(), so the kernel may
 // read them meanwhile, and appending while it does is safe. Empty, it owns no memory but itself.
 // The pool is that of its reactor, the same at each call, and must outlive it.
-class WriteBuffer {
+class PENSTOCK_API WriteBuffer {
  public:
   explicit WriteBuffer(BufferPool& pool) noexcept : pool_(pool) {}
   WriteBuffer(const WriteBuffer&) = delete;

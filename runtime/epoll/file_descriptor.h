@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/connection.h>
 #include <penstock/runtime/epoll/reactor.h>
+#include <penstock/runtime/export.h>
 
 #include <sys/uio.h>
 
@@ -15,7 +16,9 @@ namespace penstock::epoll {
 // Readiness is edge-triggered: the descriptor is registered once, and a pause costs no system
 // call. Write interest is added after the first EAGAIN, never before.
 // Its mirror is uring::FileHandle. Twisted: abstract.FileDescriptor.
-class FileDescriptor : public Connection, public ReadyHandler, public ListNode<InReadAgain> {
+class PENSTOCK_API FileDescriptor : public Connection,
+                                    public ReadyHandler,
+                                    public ListNode<InReadAgain> {
  public:
   void ready(std::uint32_t events) final;
   void flush() final { doWrite(); }

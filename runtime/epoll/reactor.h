@@ -1,6 +1,7 @@
 // epoll::Reactor: ask when something is ready, then do it.
 #pragma once
 
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
 
 #include <sys/epoll.h>
@@ -23,7 +24,7 @@ class ReadyHandler {
   ~ReadyHandler() = default;
 };
 
-class Reactor : public penstock::Reactor {
+class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
   explicit Reactor(ReactorOptions options);
   ~Reactor() override;

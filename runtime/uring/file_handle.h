@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/connection.h>
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/uring/operation.h>
 #include <penstock/runtime/uring/reactor.h>
 
@@ -17,7 +18,7 @@ namespace penstock::uring {
 // together with the next. Reads fill buffers that all connections share; what completes while
 // reading is paused is held, copied out of them, and comes first after the resume.
 // Its mirror is epoll::FileDescriptor. Twisted: iocpreactor.abstract.FileHandle.
-class FileHandle : public Connection {
+class PENSTOCK_API FileHandle : public Connection {
  public:
   void flush() final { doWrite(); }
   bool inUseByKernel() const noexcept final { return read_.inFlight() || write_.inFlight(); }

@@ -1,6 +1,7 @@
 // uring::Reactor: ask for it to be done, hear when it is.
 #pragma once
 
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/uring/operation.h>
 
@@ -21,7 +22,7 @@ namespace penstock::uring {
 class BufferRing;
 class Ring;
 
-class Reactor : public penstock::Reactor {
+class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
   explicit Reactor(ReactorOptions options);
   ~Reactor() override;
