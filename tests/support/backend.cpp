@@ -1,0 +1,88 @@
+#include <penstock/runtime/backends.h>
+#include <penstock/tests/support/backend.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#if __has_include(<penstock/tests/support/simulated_kernel.h>)
+#include <penstock/tests/support/simulated_kernel.h>
+#define PENSTOCK_WITH_SIMULATED_KERNEL
+#endif
+
+#ifdef PENSTOCK_WITH_URING
+#include <penstock/runtime/uring/ring_calls.h>
+#endif
+
+namespace penstock::testing {
+namespace {
+
+#ifdef PENSTOCK_WITH_URING
+constexpr std::uint32_t kNoBundles = uring::kReceiveBundles;
+constexpr std::uint32_t kNoMultishot =
+    kNoBundles | uring::kMultishotReceive | uring::kMultishotAccept;
+constexpr std::uint32_t kNoBufferRing = kNoMultishot | uring::kBufferRing;
+#else
+constexpr std::uint32_t kNoBundles = 0;
+constexpr std::uint32_t kNoMultishot = 0;
+constexpr std::uint32_t kNoBufferRing = 0;
+#endif
+constexpr std::uint32_t kPlain = ~0U;
+
+const TestBackend kTestBackends[] = {
+    {"epoll", Backend::kEpoll, 0, false},
+    {"uring", Backend::kUring, 0, false},
+    {"uring-no-bundles", Backend::kUring, kNoBundles, false},
+    {"uring-no-multishot", Backend::kUring, kNoMultishot, false},
+    {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false},
+    {"uring-plain", Backend::kUring, kPlain, false},
+    {"simulated-epoll", Backend::kEpoll, 0, true},
+    {"simulated-uring", Backend::kUring, 0, true},
+};
+
+const TestBackend* chosen = &kTestBackends[0];
+
+std::string putSimulatedKernelInPlace() {
+#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
+  installSimulatedKernel(testSeed());
+  return {};
+#else
+  return "this build has no simulated kernel";
+#endif
+}
+
+}  // namespace
+
+const TestBackend& testBackend() { return *chosen; }
+
+std::string chooseTestBackend(std::string_view name) {
+  unsetenv("PENSTOCK_BACKEND");
+  for (const TestBackend& backend : kTestBackends) {
+    if (backend.name != name) continue;
+    chosen = &backend;
+    if (backend.simulated) return putSimulatedKernelInPlace();
+    try {
+      chooseBackend(backend.family);
+      return {};
+    } catch (const std::system_error& error) {
+      return error.what();
+    }
+  }
+  std::string message = "no such backend: " + std::string(name) + "; there are";
+  for (const TestBackend& backend : kTestBackends) message += " " + backend.name;
+  throw std::invalid_argument(message);
+}
+
+std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
+  options.backend = testBackend().family;
+  options.uringFeaturesOff |= testBackend().uringFeaturesOff;
+  return Reactor::create(std::move(options));
+}
+
+std::uint64_t testSeed() {
+  const char* text = std::getenv("PENSTOCK_TEST_SEED");
+  return text ? std::strtoull(text, nullptr, 10) : 1;
+}
+
+}  // namespace penstock::testing

@@ -1,0 +1,39 @@
+// Which backend this run of a test program is for.
+#pragma once
+
+#include <penstock/runtime/reactor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace penstock::testing {
+
+// Chosen by the first argument after `--`: stream_test -- uring-plain. With none, epoll.
+struct TestBackend {
+  std::string name;
+  Backend family;
+  std::uint32_t uringFeaturesOff;  // What the kernel has and this run does without.
+  bool simulated;                  // On the simulated kernel: virtual time, no real descriptors.
+};
+
+// The one that was chosen.
+const TestBackend& testBackend();
+
+// Chooses the backend called `name` and, if it is a simulated one, puts its kernel in place with
+// PENSTOCK_TEST_SEED as the seed. Returns in one sentence why it cannot be used here, or nothing.
+// Throws std::invalid_argument for a name there is none of.
+std::string chooseTestBackend(std::string_view name);
+
+// A reactor of the chosen backend. PENSTOCK_BACKEND has no say in it.
+std::unique_ptr<Reactor> makeReactor(ReactorOptions options = {});
+
+// PENSTOCK_TEST_SEED, or 1: what everything random in a test starts from.
+std::uint64_t testSeed();
+
+// For BOOST_TEST_DECORATOR(* onRealKernel()): tests with descriptors, threads or processes that
+// the simulated kernel knows nothing of are left out there.
+inline bool onRealKernel() { return !testBackend().simulated; }
+
+}  // namespace penstock::testing

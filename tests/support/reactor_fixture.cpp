@@ -1,0 +1,89 @@
+#include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/reactor_fixture.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <utility>
+
+namespace penstock::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kLongestWait = 100ms;
+constexpr int kQuietTurns = 10;
+
+}  // namespace
+
+ReactorFixture::ReactorFixture(ReactorOptions options) {
+  if (!options.log) {
+    options.log = [this](std::string_view line) { logLines_.emplace_back(line); };
+  }
+  reactor_ = makeReactor(std::move(options));
+}
+
+void ReactorFixture::runUntil(const std::function<bool()>& done, std::string_view what,
+                              std::chrono::seconds limit) {
+  const TimePoint deadline = reactor_->now() + limit;
+  while (!done()) {
+    if (reactor_->now() >= deadline) {
+      BOOST_FAIL("waited " << limit.count() << " s for " << what);
+    }
+    reactor_->iterate(kLongestWait);
+  }
+}
+
+void ReactorFixture::turn(int count) {
+  for (int i = 0; i < count; ++i) reactor_->iterate();
+}
+
+// Loopback delivers within the system call that sends, so that quiet turns mean that nothing is
+// under way; a simulated kernel may delay, hence the short waits.
+void ReactorFixture::settle() {
+  for (int i = 0; i < kQuietTurns; ++i) reactor_->iterate(1ms);
+}
+
+Listener& ReactorFixture::listen(ProtocolFactory factory, SocketFamily family) {
+  return reactor_->openListener(makeListeningSocket(*reactor_, family), std::move(factory));
+}
+
+void ReactorFixture::connectTo(const SocketAddress& to, Recorder& client, SocketFamily family) {
+  reactor_->openConnect(makeSocket(*reactor_, family), to.get(), to.length,
+                        [this, &client](std::error_code why, OwnedFd fd) {
+                          BOOST_REQUIRE_MESSAGE(!why, "connect: " << why.message());
+                          reactor_->openStream(std::move(fd), client.makeProtocol());
+                        });
+}
+
+void ReactorFixture::connect(Recorder& client, Recorder& server, SocketFamily family,
+                             const std::function<void(int fd)>& prepare) {
+  Listener& listener = listen([&server] { return server.makeProtocol(); }, family);
+  OwnedFd fd = makeSocket(*reactor_, family);
+  if (prepare) {
+    prepare(listener.descriptor());  // What is accepted inherits its buffer sizes.
+    prepare(fd.get());
+  }
+  const SocketAddress to = addressOf(listener.descriptor());
+  std::error_code failed;
+  reactor_->openConnect(std::move(fd), to.get(), to.length,
+                        [&, this](std::error_code why, OwnedFd connected) {
+                          failed = why;
+                          if (!why) {
+                            reactor_->openStream(std::move(connected), client.makeProtocol());
+                          }
+                        });
+  runUntil([&] { return failed || (client.made() && server.made()); }, "both ends of a connection");
+  BOOST_REQUIRE_MESSAGE(!failed, "connect: " << failed.message());
+  listener.stopListening();
+}
+
+OwnedFd ReactorFixture::connectRawPeer(Recorder& server, SocketFamily family,
+                                       std::optional<int> receiveBuffer) {
+  Listener& listener = listen([&server] { return server.makeProtocol(); }, family);
+  OwnedFd peer = connectRaw(addressOf(listener.descriptor()), receiveBuffer);
+  runUntil([&] { return server.made(); }, "the accept");
+  listener.stopListening();
+  return peer;
+}
+
+}  // namespace penstock::testing

@@ -1,0 +1,61 @@
+// A protocol that writes down what it hears, and does what a test hooks into each callback.
+#pragma once
+
+#include <penstock/runtime/transport.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace penstock::testing {
+
+// What one side of a connection heard. Made by the test before the reactor, so that it outlives
+// the connection.
+class Recorder {
+ public:
+  Recorder() = default;
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // A protocol that tells this recorder. One at a time.
+  std::unique_ptr<Protocol> makeProtocol();
+
+  // Set these before. Each is called after its event was written down, and may do or throw
+  // anything.
+  std::function<void(Transport&)> onMade;
+  std::function<void(Bytes)> onData;
+  std::function<void()> onReadLost;
+  std::function<void()> onWriteLost;
+  std::function<void(std::error_code)> onLost;
+  bool halfCloseable = false;
+  bool keepsData = true;  // Off where a test counts gigabytes.
+
+  // "made", "data", "readLost", "writeLost", "lost" with the reason's message if there is one.
+  // Deliveries that follow each other are one "data", because where they are cut means nothing.
+  std::vector<std::string> events;
+  std::string received;
+  std::error_code why;
+  bool lost = false;
+
+  bool made() const noexcept { return !events.empty(); }
+  bool heard(const std::string& event) const;
+
+  // Good from "made" on until "lost" returned; a failure of the test otherwise.
+  Transport& transport() const;
+  bool connected() const noexcept { return transport_ != nullptr; }
+
+ private:
+  friend class RecordingProtocol;
+
+  // The transport is good until onLost is over, however it ends.
+  struct Leave {
+    Recorder& recorder;
+    ~Leave() { recorder.transport_ = nullptr; }
+  };
+
+  Transport* transport_ = nullptr;
+};
+
+}  // namespace penstock::testing

@@ -1,0 +1,71 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
+#include <penstock/tests/support/stream_pair.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <cerrno>
+
+namespace penstock::testing {
+namespace {
+
+int checked(int result, const char* what) {
+  if (result < 0) throwErrno(result, what);
+  return result;
+}
+
+}  // namespace
+
+SocketAddress anyAddress(SocketFamily family) {
+  SocketAddress address;
+  if (family == SocketFamily::kTcp) {
+    auto& internet = *reinterpret_cast<sockaddr_in*>(&address.storage);
+    internet.sin_family = AF_INET;
+    internet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.length = sizeof internet;
+  } else {
+    address.storage.ss_family = AF_UNIX;
+    address.length = sizeof(sa_family_t);  // Autobind: see unix(7).
+  }
+  return address;
+}
+
+OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
+  const int domain = family == SocketFamily::kTcp ? AF_INET : AF_UNIX;
+  const int type = SOCK_STREAM | reactor.socketFlags();
+  return OwnedFd(checked(systemCalls().socket(domain, type, 0), "socket"));
+}
+
+OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog) {
+  OwnedFd fd = makeSocket(reactor, family);
+  const SocketAddress address = anyAddress(family);
+  checked(systemCalls().bind(fd.get(), address.get(), address.length), "bind");
+  checked(systemCalls().listen(fd.get(), backlog), "listen");
+  return fd;
+}
+
+SocketAddress addressOf(int fd) {
+  SocketAddress address;
+  checked(systemCalls().getsockname(fd, address.get(), &address.length), "getsockname");
+  return address;
+}
+
+void setSendBuffer(int fd, int bytes) {
+  checked(systemCalls().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), "SO_SNDBUF");
+}
+
+void setReceiveBuffer(int fd, int bytes) {
+  checked(systemCalls().setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), "SO_RCVBUF");
+}
+
+OwnedFd connectRaw(const SocketAddress& to, std::optional<int> receiveBuffer) {
+  OwnedFd fd(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) throwErrno(-errno, "socket");
+  if (receiveBuffer) setReceiveBuffer(fd.get(), *receiveBuffer);
+  if (::connect(fd.get(), to.get(), to.length) < 0) throwErrno(-errno, "connect");
+  return fd;
+}
+
+}  // namespace penstock::testing

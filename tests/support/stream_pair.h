@@ -1,0 +1,39 @@
+// Sockets for tests, made through the seam that a simulated kernel can stand in for.
+#pragma once
+
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/reactor.h>
+
+#include <sys/socket.h>
+
+#include <optional>
+
+namespace penstock::testing {
+
+enum class SocketFamily { kTcp, kUnix };
+
+// A socket address of any family.
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(sockaddr_storage);
+
+  const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+// 127.0.0.1 with a port that the kernel picks, or an abstract UNIX name that it picks.
+SocketAddress anyAddress(SocketFamily family);
+
+// All of them throw std::system_error when the kernel refuses.
+OwnedFd makeSocket(Reactor& reactor, SocketFamily family);
+OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog = 128);
+SocketAddress addressOf(int fd);
+
+// Makes the kernel take about `bytes` at a time from a writer, so that writes are cut short.
+void setSendBuffer(int fd, int bytes);
+void setReceiveBuffer(int fd, int bytes);
+
+// A blocking socket connected to `to`: a peer that is not Penstock. Real kernels only.
+OwnedFd connectRaw(const SocketAddress& to, std::optional<int> receiveBuffer = {});
+
+}  // namespace penstock::testing
