@@ -1,0 +1,217 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/reactor.h>
+#include <penstock/transports/connector.h>
+#include <penstock/transports/resolver.h>
+#include <penstock/transports/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <stdexcept>
+#include <utility>
+
+namespace penstock {
+
+// The user's protocol, seen through: tells the connector when the connection begins and ends.
+class Connector::Tracked final : public Protocol {
+ public:
+  Tracked(Connector& connector, std::unique_ptr<Protocol> protocol) noexcept
+      : connector_(&connector), protocol_(std::move(protocol)) {}
+
+  void connectionMade(Transport& transport) override {
+    connector_->tracked_ = this;
+    connector_->transport_ = &transport;
+    connector_->state_ = State::kConnected;
+    protocol_->connectionMade(transport);
+  }
+  void dataReceived(Bytes bytes) override { protocol_->dataReceived(bytes); }
+  bool isHalfCloseable() const noexcept override { return protocol_->isHalfCloseable(); }
+  void readConnectionLost() override { protocol_->readConnectionLost(); }
+  void writeConnectionLost() override { protocol_->writeConnectionLost(); }
+  void connectionLost(std::error_code why) override {
+    if (connector_) connector_->connectionOver();
+    protocol_->connectionLost(why);
+  }
+
+  void forgetConnector() noexcept { connector_ = nullptr; }
+
+ private:
+  Connector* connector_;
+  std::unique_ptr<Protocol> protocol_;
+};
+
+namespace {
+
+const ConnectOptions& checked(const ConnectOptions& options) {
+  if (options.timeout >= Duration::zero()) return options;
+  throw std::invalid_argument("a connect timeout cannot be negative");
+}
+
+OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions& options) {
+  OwnedFd fd = streamSocket(reactor, to.family());
+  if (to.isInternet() && options.noDelay) {
+    setSocketOption(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1, "setsockopt TCP_NODELAY");
+  }
+  if (options.bindAddress) bindSocket(fd.get(), *options.bindAddress);
+  return fd;
+}
+
+}  // namespace
+
+Connector::Connector(Reactor& reactor, Outcome outcome, const ConnectOptions& options)
+    : reactor_(reactor),
+      outcome_(std::move(outcome)),
+      options_(checked(options)),
+      deadline_(reactor.deadlineAfter(options.timeout)),
+      timer_(reactor, [this] { timerFired(); }),
+      why_(ConnectionError::kUnresolved) {
+  reactor.adopt(*this);
+}
+
+Connector::~Connector() = default;
+
+Connector& Connector::connectTo(Reactor& reactor, const Address& to, Outcome outcome,
+                                const ConnectOptions& options) {
+  auto* connector = new Connector(reactor, std::move(outcome), options);
+  connector->resolved({}, {to});
+  return *connector;
+}
+
+Connector& Connector::connectTo(Reactor& reactor, std::string host, std::uint16_t port,
+                                Outcome outcome, const ConnectOptions& options) {
+  auto* connector = new Connector(reactor, std::move(outcome), options);
+  if (options.timeout > Duration::zero()) connector->timer_.arm(options.timeout);
+  Resolver& resolver = options.resolver ? *options.resolver : Resolver::shared();
+  connector->lookup_ =
+      &resolver.resolve(reactor, std::move(host), port,
+                        [connector](std::error_code why, std::vector<Address> addresses) {
+                          connector->resolved(why, std::move(addresses));
+                        });
+  return *connector;
+}
+
+void Connector::stopConnecting() {
+  if (state_ != State::kConnecting) {
+    throw std::logic_error("Connector::stopConnecting: it is not connecting");
+  }
+  failSoon(ConnectionError::kStopped);
+}
+
+void Connector::disconnect() {
+  if (state_ == State::kConnecting) return stopConnecting();
+  if (transport_) transport_->loseConnection();
+}
+
+void Connector::resolved(std::error_code why, std::vector<Address> addresses) {
+  lookup_ = nullptr;
+  if (why) return failSoon(why);
+  addresses_ = std::move(addresses);
+  tryNext();
+}
+
+void Connector::tryNext() {
+  while (next_ < addresses_.size()) {
+    try {
+      return attempt(addresses_[next_++]);
+    } catch (const std::system_error& error) {
+      why_ = error.code();
+    }
+  }
+  failSoon(why_);
+}
+
+void Connector::attempt(const Address& to) {
+  OwnedFd fd = preparedSocket(reactor_, to, options_);
+  if (options_.timeout > Duration::zero()) timer_.arm(fairShare());
+  attempt_ = &reactor_.openConnect(
+      std::move(fd), to.data(), to.length(),
+      [this](std::error_code why, OwnedFd connected) { attemptEnded(why, std::move(connected)); });
+}
+
+// For the address that is being tried: an equal part of the time, among it and those behind it.
+Duration Connector::fairShare() const {
+  const Duration left = std::max(Duration::zero(), deadline_ - reactor_.now());
+  return left / static_cast<Duration::rep>(addresses_.size() - next_ + 1);
+}
+
+void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
+  attempt_ = nullptr;
+  timer_.cancel();
+  if (!why) return open(std::move(fd));
+  why_ = why;
+  tryNext();
+}
+
+void Connector::open(OwnedFd fd) {
+  std::unique_ptr<Protocol> protocol = makeProtocol();
+  if (!protocol) return failSoon(why_);
+  try {
+    reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)));
+  } catch (const std::system_error& error) {
+    failSoon(error.code());
+  }
+}
+
+std::unique_ptr<Protocol> Connector::makeProtocol() noexcept {
+  why_ = ConnectionError::kStopped;
+  try {
+    return outcome_.factory();
+  } catch (...) {
+    reactor_.logException("a protocol factory");
+    why_ = ConnectionError::kProtocolFailed;
+    return nullptr;
+  }
+}
+
+void Connector::timerFired() {
+  if (state_ == State::kDisconnected) return fail();
+  if (lookup_) return failSoon(ConnectionError::kTimedOut);
+  stopTrying();
+  why_ = ConnectionError::kTimedOut;
+  tryNext();
+}
+
+void Connector::stopTrying() noexcept {
+  timer_.cancel();
+  if (lookup_) std::exchange(lookup_, nullptr)->cancel();
+  if (attempt_) std::exchange(attempt_, nullptr)->cancel();
+}
+
+void Connector::failSoon(std::error_code why) {
+  stopTrying();
+  state_ = State::kDisconnected;
+  why_ = why;
+  timer_.arm(Duration::zero());
+}
+
+void Connector::fail() noexcept {
+  timer_.cancel();
+  reactor_.retire(*this);
+  try {
+    outcome_.failed(why_);
+  } catch (...) {
+    reactor_.logException("a connect failure handler");
+  }
+}
+
+void Connector::connectionOver() noexcept {
+  state_ = State::kDisconnected;
+  transport_ = nullptr;
+  tracked_ = nullptr;
+  reactor_.retire(*this);
+}
+
+// The connection hears of it by itself; a failure that is on its way is told now.
+void Connector::disconnectFromReactor() noexcept {
+  if (state_ == State::kConnected) {
+    tracked_->forgetConnector();
+    return connectionOver();
+  }
+  if (state_ == State::kConnecting) why_ = ConnectionError::kLost;
+  stopTrying();
+  state_ = State::kDisconnected;
+  fail();
+}
+
+}  // namespace penstock

@@ -1,0 +1,75 @@
+#include <penstock/runtime/errors.h>
+#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system_calls.h>
+#include <penstock/transports/tcp.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+void requireInternet(const Address& address, const char* call) {
+  if (address.isInternet()) return;
+  throw std::invalid_argument(std::string(call) + " " + address.text() +
+                              ": expected an IPv4 or IPv6 address");
+}
+
+void requireStream(int fd, bool listening, const std::string& call) {
+  const std::string what = call + " descriptor " + std::to_string(fd);
+  const int type = getSocketOption(fd, SOL_SOCKET, SO_TYPE, what.c_str());
+  if (type != SOCK_STREAM) throw std::invalid_argument(what + ": it is not a stream socket");
+  const int listens = getSocketOption(fd, SOL_SOCKET, SO_ACCEPTCONN, what.c_str());
+  if (listening && !listens) throw std::invalid_argument(what + ": it is not listening");
+  if (!listening && listens) throw std::invalid_argument(what + ": it is listening");
+}
+
+void requirePeer(int fd) {
+  sockaddr_storage peer;
+  socklen_t length = sizeof peer;
+  const int result = systemCalls().getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length);
+  if (result < 0) throwErrno(result, "adoptStream descriptor " + std::to_string(fd));
+}
+
+void setMode(const Reactor& reactor, int fd) {
+  const bool nonBlocking = (reactor.socketFlags() & SOCK_NONBLOCK) != 0;
+  const int result = systemCalls().setNonBlocking(fd, nonBlocking);
+  if (result < 0) throwErrno(result, "fcntl O_NONBLOCK");
+}
+
+}  // namespace
+
+Listener& listenTcp(Reactor& reactor, const Address& at, ProtocolFactory factory,
+                    const ListenOptions& options) {
+  requireInternet(at, "listenTcp");
+  return reactor.openListener(listeningSocket(reactor, at, options), std::move(factory));
+}
+
+Connector& connectTcp(Reactor& reactor, std::string host, std::uint16_t port,
+                      ProtocolFactory factory, ConnectFailedHandler failed,
+                      const ConnectOptions& options) {
+  return Connector::connectTo(reactor, std::move(host), port,
+                              {std::move(factory), std::move(failed)}, options);
+}
+
+Connector& connectTcp(Reactor& reactor, const Address& to, ProtocolFactory factory,
+                      ConnectFailedHandler failed, const ConnectOptions& options) {
+  requireInternet(to, "connectTcp");
+  return Connector::connectTo(reactor, to, {std::move(factory), std::move(failed)}, options);
+}
+
+Listener& adoptListener(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
+  requireStream(fd.get(), true, "adoptListener");
+  setMode(reactor, fd.get());
+  return reactor.openListener(std::move(fd), std::move(factory));
+}
+
+Transport& adoptStream(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+  requireStream(fd.get(), false, "adoptStream");
+  requirePeer(fd.get());
+  setMode(reactor, fd.get());
+  return reactor.openStream(std::move(fd), std::move(protocol));
+}
+
+}  // namespace penstock

@@ -1,0 +1,46 @@
+// TCP: listening, connecting, and sockets that others have opened.
+#pragma once
+
+#include <penstock/runtime/export.h>
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/transport.h>
+#include <penstock/transports/address.h>
+#include <penstock/transports/connector.h>
+#include <penstock/transports/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace penstock {
+
+class Reactor;
+
+// Listens at `at` with SO_REUSEADDR; port 0 takes a free one, told by getHost(). Each connection
+// gets a protocol of `factory`. Throws std::system_error naming the call and the address, and
+// std::invalid_argument for a UNIX address.
+// Twisted: IReactorTCP.listenTCP.
+PENSTOCK_API Listener& listenTcp(Reactor& reactor, const Address& at, ProtocolFactory factory,
+                                 const ListenOptions& options = {});
+
+// Connects to `host`, a name or a number, at `port`. Either `factory` is asked for a protocol and
+// it hears connectionMade(), or `failed` is called; both later than this call. Throws only
+// std::invalid_argument, for a negative timeout or a UNIX address. Twisted: IReactorTCP.connectTCP.
+PENSTOCK_API Connector& connectTcp(Reactor& reactor, std::string host, std::uint16_t port,
+                                   ProtocolFactory factory, ConnectFailedHandler failed,
+                                   const ConnectOptions& options = {});
+PENSTOCK_API Connector& connectTcp(Reactor& reactor, const Address& to, ProtocolFactory factory,
+                                   ConnectFailedHandler failed, const ConnectOptions& options = {});
+
+// Takes over a listening stream socket of any family, say from systemd. The mode of its open file
+// description (O_NONBLOCK) is set to what the reactor wants, for all who share it. Throws
+// std::invalid_argument when it is no listening stream socket, and std::system_error when it is no
+// socket; it is closed then. Twisted: IReactorSocket.adoptStreamPort.
+PENSTOCK_API Listener& adoptListener(Reactor& reactor, OwnedFd fd, ProtocolFactory factory);
+
+// The same for a connected stream socket. `protocol` hears connectionMade() before this returns.
+// Twisted: IReactorSocket.adoptStreamConnection.
+PENSTOCK_API Transport& adoptStream(Reactor& reactor, OwnedFd fd,
+                                    std::unique_ptr<Protocol> protocol);
+
+}  // namespace penstock
