@@ -32,8 +32,4 @@ std::unique_ptr<Reactor> makeReactor(ReactorOptions options = {});
 // PENSTOCK_TEST_SEED, or 1: what everything random in a test starts from.
 std::uint64_t testSeed();
 
-// For BOOST_TEST_DECORATOR(* onRealKernel()): tests with descriptors, threads or processes that
-// the simulated kernel knows nothing of are left out there.
-inline bool onRealKernel() { return !testBackend().simulated; }
-
 }  // namespace penstock::testing
