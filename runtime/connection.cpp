@@ -80,6 +80,25 @@ void Connection::connectionLost(std::error_code why) {
   reactor_.retire(*this);
 }
 
+void Connection::lend(DescriptorUser& user) {
+  user_ = &user;
+  stopForLending();
+}
+
+void Connection::lentReady(bool readable, bool writable) {
+  if (!disconnected() && !aborting()) user_->descriptorReady(readable, writable);
+}
+
+void Connection::lentReadEnded(ssize_t result) {
+  if (disconnected() || aborting() || inputEnded_) return;
+  if (result < 0) return connectionLost(errorOf(result));
+  endOfInput();
+}
+
+std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) noexcept {
+  return std::exchange(protocol_, std::move(next));
+}
+
 void Connection::startWriting() {
   if (connected() && !aborting() && !ListNode<InWriters>::linked()) reactor_.writeSoon(*this);
 }

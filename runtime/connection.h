@@ -16,6 +16,17 @@ namespace penstock {
 struct InWriters;
 struct InDeferred;
 
+// Moves the bytes of a connection itself, on its descriptor. See Connection::lend().
+class DescriptorUser {
+ public:
+  // Once when the descriptor is free to use, then at each edge of readiness: `readable` and
+  // `writable` say what to try. May end the connection, not destroy it.
+  virtual void descriptorReady(bool readable, bool writable) = 0;
+
+ protected:
+  ~DescriptorUser() = default;
+};
+
 // Owns the protocol and the descriptor, guards every callback, and carries out how connections
 // begin and end. A family (or an in-memory transport) adds how bytes move.
 // Twisted: tcp.Connection and the dispatch of posixbase.
@@ -31,6 +42,16 @@ class PENSTOCK_API Connection : public ConsumerMixin,
 
   int descriptor() const noexcept final { return fd_.get(); }
   Reactor& reactor() const noexcept final { return reactor_; }
+
+  // Lends the descriptor to `user`, who reads and writes it from then on: as soon as all that was
+  // received has been delivered, and no read is in flight. What is still queued for writing is
+  // flushed as always; `user` looks at bufferedBytes() before it writes itself. For good.
+  void lend(DescriptorUser& user);
+
+  // What `user` found when reading: the end of input (0) or -errno; told to the protocol.
+  void lentReadEnded(ssize_t result);
+
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept final;
 
   // Called by the reactor once a turn while this is in its list of writers.
   virtual void flush() = 0;
@@ -59,6 +80,12 @@ class PENSTOCK_API Connection : public ConsumerMixin,
   bool written(std::size_t count);
 
   bool isHalfCloseable() const noexcept { return protocol_->isHalfCloseable(); }
+
+  // lend() was called: read no more, and call lentReady(true, true) once no read is in flight and
+  // nothing received waits for delivery; then report readiness by lentReady().
+  virtual void stopForLending() {}
+  bool lent() const noexcept { return user_ != nullptr; }
+  void lentReady(bool readable, bool writable);
 
   // Whether startReading() may still bring anything.
   bool inputEnded() const noexcept { return inputEnded_; }
@@ -89,6 +116,7 @@ class PENSTOCK_API Connection : public ConsumerMixin,
 
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;
+  DescriptorUser* user_ = nullptr;
   bool inputEnded_ = false;
 };
 

@@ -48,6 +48,11 @@ struct ReactorOptions {
   // How many calls of callFromThread() may wait.
   std::size_t threadCallLimit = 1 << 20;
 
+  // Receive on io_uring with multishot requests (IORING_RECV_MULTISHOT) where the kernel has them
+  // and the socket is no UNIX one, whose end some kernels then miss. docs/performance.md tells
+  // what it was worth.
+  bool uringMultishotReceive = false;
+
   // Kernel features to do without, as bits of uring::Feature; for tests of the fallbacks.
   std::uint32_t uringFeaturesOff = 0;
 };

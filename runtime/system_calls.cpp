@@ -77,6 +77,15 @@ ssize_t SystemCalls::sendmsg(int fd, std::span<const iovec> from, int flags) noe
   return resultOf(::sendmsg(fd, &message, flags));
 }
 
+int SystemCalls::pipe(int (&fds)[2], int size) noexcept {
+  const int result = resultOf(::pipe2(fds, O_NONBLOCK | O_CLOEXEC));
+  if (result == 0) ::fcntl(fds[1], F_SETPIPE_SZ, size);  // A refusal leaves the usual 64 KiB.
+  return result;
+}
+ssize_t SystemCalls::splice(int from, int to, std::size_t most) noexcept {
+  return resultOf(::splice(from, nullptr, to, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
 int SystemCalls::epollCreate() noexcept { return resultOf(::epoll_create1(EPOLL_CLOEXEC)); }
 int SystemCalls::epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept {
   return resultOf(::epoll_ctl(epoll, operation, fd, event));

@@ -10,8 +10,9 @@
 
 namespace penstock {
 
-class Reactor;
 class OwnedFd;
+class Protocol;
+class Reactor;
 
 // One connection: a Consumer of what we send and a streaming Producer of what we receive.
 // The reactor owns it; a reference is good from connectionMade() until connectionLost() returns.
@@ -65,6 +66,10 @@ class Transport : public Consumer, public Producer {
   virtual int descriptor() const noexcept = 0;
 
   virtual Reactor& reactor() const noexcept = 0;
+
+  // Puts `next` in the place of the protocol and gives that back; neither is called. The one given
+  // back may be running: whoever gets it keeps it until its call has returned.
+  virtual std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept = 0;
 
  protected:
   ~Transport() = default;

@@ -26,7 +26,7 @@ void FileDescriptor::open() {
 void FileDescriptor::startReading() {
   if (inputEnded()) return;
   reading_ = true;
-  if (readable_ && !ListNode<InReadAgain>::linked()) loop().readAgain(*this);
+  if (readable_ && !lent() && !ListNode<InReadAgain>::linked()) loop().readAgain(*this);
 }
 
 void FileDescriptor::stopReading() {
@@ -38,8 +38,16 @@ void FileDescriptor::startWriting() {
   if (connected() && !aborting() && !ListNode<InWriters>::linked()) loop().flushSoon(*this);
 }
 
+// Changing the registration makes the kernel report what is ready already.
+void FileDescriptor::stopForLending() {
+  ListNode<InReadAgain>::unlink();
+  watchesSpace_ = true;
+  loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
+}
+
 void FileDescriptor::ready(std::uint32_t events) {
   if (disconnected()) return;  // A stale event: it was lost earlier in this batch.
+  if (lent()) return readyForUser(events);
   if (events & (EPOLLRDHUP | EPOLLHUP)) peerEnded_ = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
     readable_ = true;
@@ -53,6 +61,15 @@ void FileDescriptor::ready(std::uint32_t events) {
     spaceAwaited_ = false;
     if (ListNode<InWriters>::linked() || bufferedBytes() > 0) doWrite();
   }
+}
+
+void FileDescriptor::readyForUser(std::uint32_t events) {
+  constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  if (events & EPOLLOUT) {
+    spaceAwaited_ = false;
+    if (ListNode<InWriters>::linked() || bufferedBytes() > 0) doWrite();
+  }
+  lentReady((events & kReadable) != 0, (events & EPOLLOUT) != 0);
 }
 
 // Reading is off. A reset is reported at once; the end of input waits until reading is on again,
@@ -93,7 +110,7 @@ void FileDescriptor::received(std::size_t count, Block& block) {
     const BufferPool::Lending lending(loop().buffers(), block, bytes);
     deliver(bytes);
   }
-  const bool more = readable_ && reading_ && !disconnected();
+  const bool more = readable_ && reading_ && !disconnected() && !lent();
   if (more && !ListNode<InReadAgain>::linked()) loop().readAgain(*this);
 }
 

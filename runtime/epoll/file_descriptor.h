@@ -39,6 +39,7 @@ class PENSTOCK_API FileDescriptor : public Connection,
   void startReading() final;
   void stopReading() final;
   void startWriting() final;
+  void stopForLending() final;
 
   // Perform it, once: the number of bytes, 0 for the end of input, or -errno.
   virtual ssize_t readSome(MutableBytes into) = 0;
@@ -51,6 +52,7 @@ class PENSTOCK_API FileDescriptor : public Connection,
 
   void letGo(bool reset) noexcept final;
   void hangUp(std::uint32_t events);
+  void readyForUser(std::uint32_t events);
   void received(std::size_t count, Block& block);
   void readFailed(long error);
   void noteSize(std::size_t count, std::size_t room) noexcept;

@@ -1,4 +1,5 @@
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/ring.h>
@@ -13,7 +14,13 @@
 namespace penstock::uring {
 
 FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
-    : Connection(reactor, std::move(fd), std::move(protocol)) {}
+    : Connection(reactor, std::move(fd), std::move(protocol)) {
+  if (!reactor.multishotReceive() || !reactor.ring().has(kMultishotReceive)) return;
+  int domain = AF_UNIX;
+  socklen_t length = sizeof domain;
+  systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  multishotWorks_ = domain != AF_UNIX;
+}
 
 FileHandle::~FileHandle() {
   if (readBlock_) readBlock_->release();
@@ -42,18 +49,54 @@ void FileHandle::startWriting() {
   if (!write_.inFlight()) Connection::startWriting();
 }
 
+void FileHandle::stopForLending() {
+  if (read_.inFlight()) loop().cancel(read_);
+  if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+}
+
+// The borrower's system calls must not block, so from here on the descriptor is non-blocking.
+void FileHandle::continueLending() {
+  if (read_.inFlight()) return;
+  if (readKind_ != ReadKind::kLent) {
+    readKind_ = ReadKind::kLent;
+    systemCalls().setNonBlocking(fd_.get(), true);
+    lentReady(true, true);
+  }
+  if (disconnected()) return;
+  loop().submit(read_, [this](io_uring_sqe& entry) {
+    io_uring_prep_poll_multishot(&entry, fd_.get(), POLLIN | POLLOUT | POLLRDHUP);
+  });
+}
+
+void FileHandle::lentCompleted(int result) {
+  constexpr int kReadable = POLLIN | POLLRDHUP | POLLHUP | POLLERR;
+  if (result < 0 && result != -ECANCELED) return connectionLost(errorOf(result));
+  if (result > 0) {
+    if ((result & POLLOUT) && bufferedBytes() > 0) startWriting();
+    lentReady((result & kReadable) != 0, (result & POLLOUT) != 0);
+  }
+  if (!disconnected()) continueLending();
+}
+
 void FileHandle::doRead() {
+  if (lent() && !held_ && !heldEnd_) {
+    if (!read_.inFlight() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    return;
+  }
   if (!reading_ || read_.inFlight() || held_ || heldEnd_ || disconnected()) return;
   readKind_ = nextReadKind();
   if (readKind_ == ReadKind::kBlock && !readBlock_) readBlock_ = &loop().receiveBlock();
+  if (readKind_ == ReadKind::kBulk) loop().bulkReadStarted();
   submitRead();
 }
 
 FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
   if (!loop().receiveRing(false)) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
   const BufferRing* bulk = loop().receiveRing(true);
-  if (bulk && fullReads_ >= kFullReadsForBulk && bulk->mayKeep()) return ReadKind::kBulk;
-  return loop().ring().has(kMultishotReceive) ? ReadKind::kMultishot : ReadKind::kOnce;
+  if (bulk && fullReads_ >= kFullReadsForBulk && bulk->mayKeep() && loop().mayReadBulk()) {
+    return ReadKind::kBulk;
+  }
+  return multishotWorks_ ? ReadKind::kMultishot : ReadKind::kOnce;
 }
 
 void FileHandle::submitRead() {
@@ -70,11 +113,14 @@ void FileHandle::submitRead() {
     if (readKind_ == ReadKind::kMultishot) entry.ioprio |= IORING_RECV_MULTISHOT;
     const bool bundles = readKind_ != ReadKind::kBulk && loop().ring().has(kReceiveBundles);
     if (bundles) entry.ioprio |= kRecvSendBundle;
+    if (readKind_ == ReadKind::kOnce) entry.len = kMostBytesPerRead;
     if (!moreWaits_) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
   });
 }
 
 void FileHandle::readCompleted(int result, std::uint32_t flags) {
+  if (readKind_ == ReadKind::kBulk) loop().bulkReadEnded();
+  if (readKind_ == ReadKind::kLent) return lentCompleted(result);
   if (disconnected() || disconnecting() || aborting()) return dropReceived(result, flags);
   if (result > 0) {
     received(result, flags);
@@ -140,7 +186,7 @@ void FileHandle::accept(Block& block, Bytes bytes) {
 
 // A multishot read that has become bulk makes room for reads of large buffers.
 void FileHandle::noteSize(std::size_t count) noexcept {
-  if (!moreWaits_ && count < BufferPool::kLargeBlock) {
+  if (count < kMostBytesPerRead || !moreWaits_) {
     fullReads_ = 0;
   } else if (fullReads_ < kFullReadsForBulk && ++fullReads_ == kFullReadsForBulk) {
     if (readKind_ == ReadKind::kMultishot && read_.inFlight()) loop().cancel(read_);
@@ -169,6 +215,7 @@ void FileHandle::readEnded(int result) {
 }
 
 void FileHandle::continueDeferred() {
+  if (lent() && !held_ && !heldEnd_) return continueLending();
   if (held_) deliverHeld();
   if (disconnected() || held_) return;
   if (reading_ && heldEnd_) {
@@ -201,11 +248,13 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
   if (disconnected()) return;
   switch (-result) {
     case EAGAIN:
+      if (lent()) return;  // Readiness is reported, and will be.
+      [[fallthrough]];
     case ENOBUFS:
     case ENOMEM:
     case EINTR:
     case ECANCELED:
-      return Connection::startWriting();
+      return startWriting();
     default:
       break;
   }

@@ -33,6 +33,7 @@ class PENSTOCK_API FileHandle : public Connection {
   void startReading() final;
   void stopReading() final;
   void startWriting() final;
+  void stopForLending() final;
 
   // Prepare it: a read into `into`, or if that is empty into buffers of `group` that the kernel
   // picks; and a write of `from`.
@@ -41,6 +42,7 @@ class PENSTOCK_API FileHandle : public Connection {
 
  private:
   static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
+  static constexpr std::uint32_t kMostBytesPerRead = 65536;  // Of usual buffers.
   static constexpr std::uint8_t kFullReadsForBulk = 2;
 
   enum class ReadKind : std::uint8_t {
@@ -49,6 +51,7 @@ class PENSTOCK_API FileHandle : public Connection {
     kBulk,       // One large buffer of the bulk ring, for one completion.
     kReadiness,  // No buffer rings here: wait until there is something,
     kBlock,      // then read into a block of our own.
+    kLent,       // Wait for readiness, for whoever has borrowed the descriptor.
   };
 
   void letGo(bool reset) noexcept final;
@@ -66,6 +69,8 @@ class PENSTOCK_API FileHandle : public Connection {
   void readEnded(int result);
   void noteSize(std::size_t count) noexcept;
   void deliverHeld();
+  void continueLending();
+  void lentCompleted(int result);
 
   void doWrite();
   void writeCompleted(int result, std::uint32_t flags);
@@ -81,7 +86,8 @@ class PENSTOCK_API FileHandle : public Connection {
   bool reading_ : 1 = false;    // The protocol wants data.
   bool readable_ : 1 = false;   // A read of kind kReadiness has completed.
   bool moreWaits_ : 1 = false;  // The last read left something behind in the socket.
-  bool heldEnd_ : 1 = false;    // The end of input came while paused.
+  bool multishotWorks_ : 1 = false;
+  bool heldEnd_ : 1 = false;  // The end of input came while paused.
 };
 
 }  // namespace penstock::uring

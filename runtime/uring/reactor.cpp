@@ -27,7 +27,8 @@ Reactor::Reactor(ReactorOptions options)
         common.threadCallLimit = options.threadCallLimit;
         return common;
       }()),
-      receiveBlocks_(kReceiveBlock, kReceiveBlocksKept) {
+      receiveBlocks_(kReceiveBlock, kReceiveBlocksKept),
+      multishotReceive_(options.uringMultishotReceive) {
   RingCalls& calls = ringCalls();
   ring_ = std::make_unique<Ring>(calls, calls.features() & ~options.uringFeaturesOff);
   if (ring_->has(kBufferRing)) {

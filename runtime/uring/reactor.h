@@ -58,8 +58,15 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // Shared receive buffers; null where the kernel has none.
   BufferRing* receiveRing(bool bulk) noexcept { return bulk ? bulkRing_.get() : usualRing_.get(); }
 
+  // No more bulk reads at a time than there are buffers for: the rest would only fail.
+  bool mayReadBulk() const noexcept { return bulkReads_ < kBulkBuffers; }
+  void bulkReadStarted() noexcept { ++bulkReads_; }
+  void bulkReadEnded() noexcept { --bulkReads_; }
+
   // Memory to receive into where there are none.
   Block& receiveBlock() { return receiveBlocks_.take(); }
+
+  bool multishotReceive() const noexcept { return multishotReceive_; }
 
   const Ring& ring() const noexcept { return *ring_; }
 
@@ -94,10 +101,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::unique_ptr<BufferRing> usualRing_;
   std::unique_ptr<BufferRing> bulkRing_;
   std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
-  unsigned place_ = 0;                   // That of the entry being prepared.
+  unsigned bulkReads_ = 0;
+  unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
   std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
+  const bool multishotReceive_;
   bool closing_ = false;
 };
 
