@@ -43,7 +43,7 @@ struct ReactorOptions {
   Backend backend = Backend::kAuto;
 
   // Exceptions from callbacks, refused accepts and the like; never one line per message.
-  Log log;
+  Log log = {};
 
   // How many calls of callFromThread() may wait.
   std::size_t threadCallLimit = 1 << 20;

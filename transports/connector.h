@@ -34,7 +34,7 @@ struct ConnectOptions {
   Duration timeout = std::chrono::seconds(30);
 
   // The local address; its port may be 0. Addresses of another family then fail.
-  std::optional<Address> bindAddress;
+  std::optional<Address> bindAddress = {};
 
   // TCP_NODELAY.
   bool noDelay = true;

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Tests of the library as others get it: installed, or as a Meson subproject.
+
+Usage: install_test.py WHAT --source DIR --build DIR --compiler COMMAND...
+
+WHAT is one of: shared static headers symbols subproject. Everything happens in a temporary
+directory. Exits with 1 and says why when something is not as it must be.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAMS = ("consumer", "own_stream")
+STRICT = ["-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+# Headers of runtime/ that only the library itself includes.
+PRIVATE_HEADERS = {"accept_relief.h", "signal_watch.h", "system_calls.h"}
+
+# One function of each part, so that an export lost by mistake is noticed.
+EXPECTED_SYMBOLS = (
+    "penstock::Reactor::create(",
+    "penstock::Reactor::callLater(",
+    "penstock::capabilities()",
+    "penstock::ConsumerMixin::registerProducer(",
+    "penstock::epoll::FileDescriptor::FileDescriptor(",
+    "penstock::listenTcp(",
+    "typeinfo for penstock::Connection",
+)
+
+
+class Failure(Exception):
+    pass
+
+
+def run(command, *, timeout=240, **options):
+    """Runs `command` and returns what it printed; a failure carries it."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=timeout, check=False, **options)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+class Installation:
+    """The library installed below a directory, as seen through pkg-config."""
+
+    def __init__(self, build, root):
+        run(["meson", "install", "-C", build, "--no-rebuild", "--destdir", root])
+        file = self._only(root, "penstock.pc")
+        prefix = next(parent for parent in file.parents if (parent / "include").is_dir())
+        self.include = prefix / "include"
+        self.library = self._only(root, "libpenstock.a").parent
+        self._environment = dict(os.environ, PKG_CONFIG_PATH=str(file.parent),
+                                 LD_LIBRARY_PATH=str(self.library))
+        self._prefix = f"--define-variable=prefix={prefix}"
+
+    @staticmethod
+    def _only(root, name):
+        found = list(root.rglob(name))
+        if len(found) != 1:
+            raise Failure(f"{len(found)} files {name} were installed")
+        return found[0]
+
+    def flags(self, *options):
+        return run(["pkg-config", self._prefix, *options, "penstock"], env=self._environment).split()
+
+    def execute(self, program):
+        return run([program], env=self._environment, timeout=60)
+
+
+def build_and_run(installation, compiler, scratch, *static):
+    for name in PROGRAMS:
+        program = scratch / name
+        run([*compiler, *STRICT, HERE / f"{name}.cpp", "-o", program,
+             *installation.flags(*static, "--cflags", "--libs")])
+        print(installation.execute(program), end="")
+        linked = "libpenstock" in run(["readelf", "-d", program])
+        if linked == bool(static):
+            raise Failure(f"{name} {'needs' if linked else 'does not need'} the shared library")
+
+
+def test_shared(options, scratch):
+    build_and_run(Installation(options.build, scratch / "root"), options.compiler, scratch)
+
+
+def test_static(options, scratch):
+    installation = Installation(options.build, scratch / "root")
+    for shared in installation.library.glob("libpenstock.so*"):
+        shared.unlink()
+    build_and_run(installation, options.compiler, scratch, "--static")
+
+
+def public_headers(source):
+    folders = ("runtime", "transports")
+    found = {header.relative_to(source) for folder in folders for header in (source / folder).glob("*.h")}
+    return {header for header in found if header.name not in PRIVATE_HEADERS}
+
+
+def test_headers(options, scratch):
+    """Every public header is installed and compiles alone; what it includes is then there too."""
+    installation = Installation(options.build, scratch / "root")
+    installed = {header.relative_to(installation.include / "penstock")
+                 for header in installation.include.rglob("*.h")}
+    missing = public_headers(options.source) - installed
+    if missing:
+        raise Failure("not installed (see meson.build beside them): " + " ".join(map(str, sorted(missing))))
+    source = scratch / "alone.cpp"
+    for header in sorted(installed):
+        source.write_text(f"#include <penstock/{header}>\n#include <penstock/{header}>\n")
+        run([*options.compiler, *STRICT, "-fsyntax-only", source, *installation.flags("--cflags")])
+    print(f"{len(installed)} headers compile alone")
+
+
+def test_symbols(options, scratch):
+    library = Installation(options.build, scratch / "root").library / "libpenstock.so"
+    if "Library soname: [libpenstock.so.0]" not in run(["readelf", "-d", library]):
+        raise Failure("the SONAME is not libpenstock.so.0")
+    lines = run(["nm", "-D", "-C", "--defined-only", library]).splitlines()
+    names = [line.split(maxsplit=2)[2] for line in lines]
+    foreign = [name for name in names if "penstock::" not in name]
+    lost = [name for name in EXPECTED_SYMBOLS if not any(shown.startswith(name) for shown in names)]
+    if foreign or lost:
+        raise Failure("\n".join(["shown, but not ours:", *foreign, "ours, but not shown:", *lost]))
+    print(f"{len(names)} symbols, all ours")
+
+
+SUBPROJECT = """
+project('consumer', 'cpp', default_options: ['cpp_std=c++20', 'werror=true', 'warning_level=3'])
+penstock = dependency('penstock', fallback: 'penstock')
+foreach name : ['consumer', 'own_stream']
+  test(name, executable(name, name + '.cpp', dependencies: [penstock, dependency('liburing', required: false)]))
+endforeach
+"""
+
+
+def test_subproject(options, scratch):
+    (scratch / "subprojects").mkdir()
+    (scratch / "subprojects" / "penstock").symlink_to(options.source)
+    (scratch / "meson.build").write_text(SUBPROJECT)
+    for name in PROGRAMS:
+        shutil.copy(HERE / f"{name}.cpp", scratch)
+    environment = dict(os.environ, CXX=" ".join(options.compiler))
+    build = scratch / "build"
+    run(["meson", "setup", build, scratch, "-Doptimization=0", "--force-fallback-for=penstock"],
+        env=environment)
+    run(["ninja", "-C", build], timeout=900)
+    run(["meson", "test", "-C", build])
+    targets = run(["ninja", "-C", build, "-t", "targets", "all"])
+    if "_test" in targets.replace("_test.cpp", "") or "tools" in targets:
+        raise Failure("a subproject must build neither tests nor tools:\n" + targets)
+
+
+TESTS = {name[5:]: function for name, function in globals().items() if name.startswith("test_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=TESTS)
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--compiler", nargs="+", required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            TESTS[options.what](options, pathlib.Path(scratch))
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            sys.exit(f"{options.what}: {failure}")
+
+
+if __name__ == "__main__":
+    main()
