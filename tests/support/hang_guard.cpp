@@ -14,6 +14,7 @@ HangGuard::HangGuard(Report report) : report_(report) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // Inherited: signals are for the loop's thread.
   thread_ = std::thread([this] { loop(); });
+  pthread_setname_np(thread_.native_handle(), kThreadName);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

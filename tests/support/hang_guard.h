@@ -16,6 +16,9 @@ class HangGuard {
  public:
   using Report = void (*)(const std::string& testCase);
 
+  // The name of its thread, by which a simulated kernel knows that it takes no part.
+  static constexpr const char* kThreadName = "hang guard";
+
   explicit HangGuard(Report report);
   ~HangGuard();
 

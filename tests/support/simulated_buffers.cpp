@@ -1,0 +1,52 @@
+#include <penstock/tests/support/simulated_buffers.h>
+
+#include <algorithm>
+
+namespace penstock::simulated {
+
+BufferGroup::BufferGroup(World& world, const io_uring_buf_reg& registration) noexcept
+    : world_(world),
+      entries_(reinterpret_cast<io_uring_buf*>(registration.ring_addr)),
+      mask_(static_cast<std::uint16_t>(registration.ring_entries - 1)),
+      id_(registration.bgid) {}
+
+// The tail lies over the last field of the first entry.
+std::uint16_t BufferGroup::available() const noexcept {
+  const std::uint16_t tail = io_uring_smp_load_acquire(&entries_[0].resv);
+  return static_cast<std::uint16_t>(tail - head_);
+}
+
+const io_uring_buf& BufferGroup::at(std::uint16_t position) const noexcept {
+  return entries_[position & mask_];
+}
+
+std::vector<iovec> BufferGroup::next(std::size_t wanted, bool several) const {
+  std::vector<iovec> runs;
+  std::size_t room = 0;
+  for (std::uint16_t i = 0; i < available() && (runs.empty() || (several && room < wanted)); ++i) {
+    const io_uring_buf& buffer = at(static_cast<std::uint16_t>(head_ + i));
+    runs.push_back({reinterpret_cast<void*>(buffer.addr), buffer.len});
+    room += buffer.len;
+  }
+  return runs;
+}
+
+std::uint16_t BufferGroup::take(std::size_t count) {
+  const std::uint16_t first = at(head_).bid;
+  while (true) {
+    const io_uring_buf& buffer = at(head_++);
+    requireOnce(buffer.bid);
+    if (buffer.len >= count) return first;
+    count -= buffer.len;
+  }
+}
+
+// A buffer that is used must not wait in the ring a second time.
+void BufferGroup::requireOnce(std::uint16_t id) const {
+  for (std::uint16_t i = 0; i < available(); ++i) {
+    if (at(static_cast<std::uint16_t>(head_ + i)).bid != id) continue;
+    world_.violation("receive buffer " + std::to_string(id) + " was provided twice");
+  }
+}
+
+}  // namespace penstock::simulated

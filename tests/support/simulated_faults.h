@@ -1,0 +1,40 @@
+// Faults: what goes wrong in a simulated kernel, and how often.
+#pragma once
+
+namespace penstock {
+
+// Each is the probability, from 0 to 1, that it happens where it can.
+struct Faults {
+  double shortRead = 0;     // What was sent arrives in parts.
+  double shortWrite = 0;    // A send takes only a part, even with MSG_WAITALL.
+  double again = 0;         // EAGAIN although the descriptor was ready a moment ago.
+  double interrupted = 0;   // EINTR.
+  double noBuffers = 0;     // ENOBUFS, from sends and from completions of receives.
+  double reset = 0;         // A connection is reset while it is used.
+  double delay = 0;         // Bytes, connects and completions are some steps late.
+  double reorder = 0;       // Events and completions of different operations change places.
+  double lostCancel = 0;    // A cancellation comes too late.
+  double multishotEnd = 0;  // A multishot request ends without a reason.
+  double busy = 0;  // Entering the ring fails with EBUSY or EAGAIN before it takes anything.
+
+  static Faults none() { return {}; }
+
+  // Those that the library must hide from its users.
+  static Faults benign() {
+    Faults faults;
+    faults.shortRead = faults.shortWrite = faults.delay = faults.reorder = 0.2;
+    faults.again = faults.interrupted = faults.noBuffers = faults.multishotEnd = 0.05;
+    faults.lostCancel = 0.5;
+    faults.busy = 0.02;
+    return faults;
+  }
+
+  // Connections are lost besides.
+  static Faults hostile() {
+    Faults faults = benign();
+    faults.reset = 0.01;
+    return faults;
+  }
+};
+
+}  // namespace penstock

@@ -1,0 +1,47 @@
+// File: what a simulated descriptor refers to.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace penstock::simulated {
+
+class File;
+
+// The interest of one epoll instance in one file.
+struct Watch {
+  int fd;
+  std::weak_ptr<File> file;
+  std::uint32_t interest;
+  epoll_data_t data;
+  bool pending;  // Something has happened that the instance may have to report.
+};
+
+// Descriptors and requests in flight share a file; it is let go when the last of them is gone, and
+// closing a descriptor alone does not end a request.
+class File {
+ public:
+  File() = default;
+  virtual ~File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  // What epoll and poll would say now.
+  virtual std::uint32_t readiness() const { return 0; }
+
+  void observe(const std::shared_ptr<Watch>& watch) { watches_.push_back(watch); }
+
+  bool nonBlocking = false;
+
+ protected:
+  // Tells the watches interested in any of `events` to look again, or all of them for 0.
+  void notify(std::uint32_t events);
+
+ private:
+  std::vector<std::weak_ptr<Watch>> watches_;
+};
+
+}  // namespace penstock::simulated

@@ -1,0 +1,163 @@
+// What the requests of a simulated ring do.
+#include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/simulated_ring.h>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace penstock::simulated {
+namespace {
+
+Socket* socketOf(const Request& request) noexcept {
+  return dynamic_cast<Socket*>(request.file.get());
+}
+
+std::uint32_t readinessOf(const Request& request, std::uint32_t wanted) {
+  if (request.file) return request.file->readiness() & (wanted | EPOLLERR | EPOLLHUP);
+  pollfd asked{request.entry.fd, static_cast<short>(wanted), 0};
+  return ::poll(&asked, 1, 0) > 0 ? static_cast<std::uint32_t>(asked.revents) : 0;
+}
+
+std::size_t sizeOf(const std::vector<iovec>& runs) noexcept {
+  std::size_t size = 0;
+  for (const iovec& run : runs) size += run.iov_len;
+  return size;
+}
+
+// The first `count` bytes of `runs`.
+std::vector<iovec> firstOf(std::vector<iovec> runs, std::size_t count) {
+  for (iovec& run : runs) {
+    run.iov_len = std::min(run.iov_len, count);
+    count -= run.iov_len;
+  }
+  return runs;
+}
+
+constexpr Duration toDuration(const __kernel_timespec& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
+
+bool Ring::canComplete(const Request& request) const {
+  switch (request.entry.opcode) {
+    case IORING_OP_RECV:
+    case IORING_OP_ACCEPT:
+    case IORING_OP_READ:
+      return (request.file && request.file->nonBlocking) || readinessOf(request, EPOLLIN);
+    case IORING_OP_SEND:
+    case IORING_OP_SENDMSG:
+      return (request.file && request.file->nonBlocking) || readinessOf(request, EPOLLOUT);
+    case IORING_OP_POLL_ADD:
+      return readinessOf(request, request.entry.poll32_events);
+    case IORING_OP_CONNECT: {
+      const Socket* socket = socketOf(request);
+      return !request.started || !socket || socket->state() != Socket::State::kConnecting;
+    }
+    case IORING_OP_TIMEOUT:
+      return false;
+    default:
+      return true;
+  }
+}
+
+void Ring::receive(Request& request) {
+  Socket* socket = socketOf(request);
+  if (!socket) return post(request, -ENOTSOCK);
+  const Faults& faults = world_.faults();
+  const std::uint32_t hungUp = socket->readiness() & EPOLLRDHUP;
+  if (!hungUp && world_.chance(faults.again)) return post(request, -EAGAIN);
+  if (world_.chance(faults.reset)) socket->breakDown();
+  if (request.entry.flags & IOSQE_BUFFER_SELECT) return receiveSelected(request, *socket);
+  const ssize_t count = socket->receive(request.rest(), static_cast<int>(request.entry.msg_flags));
+  post(request, count, socket->readable() > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0);
+}
+
+void Ring::receiveSelected(Request& request, Socket& socket) {
+  const auto group = std::ranges::find(groups_, request.entry.buf_group, &BufferGroup::id);
+  const bool none = group == groups_.end() || group->empty();
+  if (none || world_.chance(world_.faults().noBuffers)) return post(request, -ENOBUFS);
+  const bool several = (request.entry.ioprio & uring::kRecvSendBundle) != 0;
+  const std::vector<iovec> into = group->next(std::max<std::size_t>(1, socket.readable()), several);
+  const ssize_t count = socket.receive(into, static_cast<int>(request.entry.msg_flags));
+  if (count <= 0) return post(request, count);
+  const std::uint32_t id = group->take(static_cast<std::size_t>(count));
+  std::uint32_t flags = IORING_CQE_F_BUFFER | id << IORING_CQE_BUFFER_SHIFT;
+  if (socket.readable() > 0) flags |= IORING_CQE_F_SOCK_NONEMPTY;
+  if (stillMore(request)) flags |= IORING_CQE_F_MORE;
+  post(request, count, flags);
+}
+
+// With MSG_WAITALL the request goes on until all is sent.
+void Ring::send(Request& request) {
+  Socket* socket = socketOf(request);
+  if (!socket) return post(request, -ENOTSOCK);
+  const Faults& faults = world_.faults();
+  request.requireUnchanged(world_);
+  std::vector<iovec> rest = request.rest();
+  const std::size_t size = sizeOf(rest);
+  const bool broken = (socket->readiness() & (EPOLLERR | EPOLLHUP)) != 0;
+  if (!broken && request.sent == 0) {
+    if (world_.chance(faults.again)) return post(request, -EAGAIN);
+    if (world_.chance(faults.noBuffers)) return post(request, -ENOBUFS);
+    if (world_.chance(faults.reset)) socket->breakDown();
+  }
+  const bool partly = size > 1 && world_.chance(faults.shortWrite);
+  if (partly) rest = firstOf(std::move(rest), world_.between(1, size - 1));
+  const ssize_t count = socket->send(rest);
+  if (count < 0) return post(request, request.sent > 0 ? static_cast<long>(request.sent) : count);
+  request.sent += static_cast<std::size_t>(count);
+  const bool waits = (request.entry.msg_flags & MSG_WAITALL) && !partly;
+  if (static_cast<std::size_t>(count) == size || !waits) {
+    post(request, static_cast<long>(request.sent));
+  }
+}
+
+void Ring::accept(Request& request) {
+  Socket* socket = socketOf(request);
+  if (!socket) return post(request, -ENOTSOCK);
+  const int fd = kernel_.accept(*socket, static_cast<int>(request.entry.accept_flags));
+  post(request, fd, fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0);
+}
+
+void Ring::connect(Request& request) {
+  const auto socket = std::dynamic_pointer_cast<Socket>(request.file);
+  if (!socket) return post(request, -ENOTSOCK);
+  if (!std::exchange(request.started, true)) {
+    const auto* to = reinterpret_cast<const sockaddr*>(&request.address);
+    const int result =
+        kernel_.network().connect(socket, to, static_cast<socklen_t>(request.entry.off));
+    if (result != -EINPROGRESS) return post(request, result);
+    if (socket->state() == Socket::State::kConnecting) return;
+  }
+  post(request, -socket->takeError());
+}
+
+// Of a real descriptor, as the eventfd of a loop.
+void Ring::read(Request& request) {
+  if (!request.isReal()) return post(request, -EINVAL);
+  world_.requireAlive({static_cast<std::byte*>(request.runs[0].iov_base), request.runs[0].iov_len},
+                      "a read");
+  const ssize_t count = ::read(request.entry.fd, request.runs[0].iov_base, request.runs[0].iov_len);
+  post(request, count < 0 ? -errno : count);
+}
+
+void Ring::pollAdd(Request& request) {
+  post(request, static_cast<long>(readinessOf(request, request.entry.poll32_events)));
+}
+
+void Ring::startTimeout(const std::shared_ptr<Request>& request) {
+  const auto& time = *reinterpret_cast<const __kernel_timespec*>(request->entry.addr);
+  request->countdown = request->entry.off;
+  world_.at(world_.now() + toDuration(time), [this, weak = std::weak_ptr(request)] {
+    const auto due = weak.lock();
+    if (due && !due->over) post(*due, -ETIME);
+  });
+}
+
+}  // namespace penstock::simulated

@@ -1,0 +1,81 @@
+// Pipe: one direction of a simulated connection.
+#pragma once
+
+#include <penstock/tests/support/simulated_world.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace penstock::simulated {
+
+// Who hears of what happens in a pipe.
+class PipeEnd {
+ public:
+  virtual void bytesArrived() = 0;  // Or the end.
+  virtual void spaceFreed() = 0;    // After a put() that found too little.
+
+ protected:
+  ~PipeEnd() = default;
+};
+
+// Bytes wait on the wire first, and then where the reader can take them. The capacity bounds both
+// together. The end of the stream travels behind the bytes.
+class Pipe final : public std::enable_shared_from_this<Pipe> {
+ public:
+  explicit Pipe(World& world) : world_(world) {}
+
+  // Takes what there is room for.
+  std::size_t put(Bytes bytes);
+  std::size_t space() const noexcept;
+  bool writable() const noexcept { return space() >= capacity_ / 3; }  // As TCP says it.
+
+  // Whether it is writable(). If not the writer hears when it is, as after asking the kernel.
+  bool offersSpace() noexcept;
+  void setCapacity(std::size_t bytes) noexcept { capacity_ = bytes; }
+  void end();
+
+  // For a while nothing more is taken.
+  void stall();
+
+  std::size_t take(MutableBytes into, bool peek);
+  std::size_t readable() const noexcept { return arrived_; }
+  bool ended() const noexcept { return ended_; }
+  bool empty() const noexcept { return stored() == 0; }
+
+  // Puts what has arrived back on the wire, as if the reader had come too early. False: there
+  // is nothing to put back, or the end was seen already.
+  bool withdraw();
+
+  // What is on the wire arrives now; the end too, if it is due.
+  void hurry();
+
+  void discard() noexcept;
+
+  PipeEnd* reader = nullptr;
+  PipeEnd* writer = nullptr;
+
+ private:
+  static constexpr std::size_t kCapacity = 128 * 1024;
+
+  std::size_t stored() const noexcept { return bytes_.size() - head_; }
+  std::size_t onWire() const noexcept { return stored() - arrived_; }
+  void deliverLater();
+  void deliver();
+  void arrive(std::size_t count);
+  void compact();
+  void tellWriter();
+
+  World& world_;
+  std::vector<std::byte> bytes_;
+  std::size_t head_ = 0;
+  std::size_t arrived_ = 0;
+  std::size_t capacity_ = kCapacity;
+  bool delivering_ = false;  // A delivery is on the agenda.
+  bool ending_ = false;
+  bool ended_ = false;
+  bool stalled_ = false;
+  bool writerWaits_ = false;
+};
+
+}  // namespace penstock::simulated

@@ -1,0 +1,90 @@
+#include <penstock/tests/support/simulated_ring.h>
+#include <penstock/tests/support/simulated_ring_calls.h>
+
+#include <bit>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace penstock {
+
+using simulated::Ring;
+
+int SimulatedRingCalls::setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept {
+  constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  const std::lock_guard lock(kernel_.mutex());
+  const bool deferred = (params.flags & kDeferred) != 0;
+  if (deferred && !(kernel_.ringFeatures() & uring::kDeferTaskrun)) return -EINVAL;
+  auto made = std::make_shared<Ring>(kernel_, std::bit_ceil(entries), params);
+  Ring& described = *made;
+  const int fd = kernel_.install(std::move(made));
+  if (fd < 0) return fd;
+  described.describe(ring, params);
+  ring.ring_fd = ring.enter_ring_fd = fd;
+  return 0;
+}
+
+void SimulatedRingCalls::exit(io_uring& ring) noexcept {
+  const std::lock_guard lock(kernel_.mutex());
+  const auto ended = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
+  if (!ended) return;
+  ended->end();
+  kernel_.closeHeld(ring.ring_fd);
+}
+
+// As in the kernel, an error of the wait is told only if nothing was submitted.
+int SimulatedRingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
+                              std::optional<Duration> timeout) noexcept {
+  std::unique_lock lock(kernel_.mutex());
+  simulated::World& world = kernel_.world();
+  const auto entered = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.enter_ring_fd));
+  if (!entered) return -EBADF;
+  if (world.chance(world.faults().busy)) {
+    world.step();
+    return world.chance(0.5) ? -EBUSY : -EAGAIN;
+  }
+  const int submitted = static_cast<int>(entered->submit(submit));
+  if (!(flags & IORING_ENTER_GETEVENTS)) return submitted;
+  if (world.chance(world.faults().interrupted)) {
+    world.step();
+    return submitted > 0 ? submitted : -EINTR;
+  }
+  const auto enough = [&] {
+    entered->run();
+    return entered->completions() >= waitFor;
+  };
+  const bool ended = kernel_.await(lock, enough, timeout, entered->realDescriptors());
+  return submitted > 0 || ended ? submitted : -ETIME;
+}
+
+int SimulatedRingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument,
+                                     unsigned n) noexcept {
+  const std::lock_guard lock(kernel_.mutex());
+  const auto asked = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
+  if (!asked) return -EBADF;
+  if (n == 1 && opcode == IORING_REGISTER_PBUF_RING) {
+    if (!(kernel_.ringFeatures() & uring::kBufferRing)) return -EINVAL;
+    return asked->registerBuffers(*static_cast<io_uring_buf_reg*>(argument));
+  }
+  if (n == 1 && opcode == IORING_UNREGISTER_PBUF_RING) {
+    return asked->unregisterBuffers(static_cast<io_uring_buf_reg*>(argument)->bgid);
+  }
+  kernel_.world().violation("io_uring_register " + std::to_string(opcode) + " is not simulated");
+  return -EINVAL;
+}
+
+SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults) {
+  static std::unique_ptr<SimulatedKernel> kernel;
+  static std::unique_ptr<SimulatedRingCalls> rings;
+  uring::replaceRingCalls(nullptr);
+  replaceSystemCalls(nullptr);
+  kernel = std::make_unique<SimulatedKernel>(seed, faults);
+  rings = std::make_unique<SimulatedRingCalls>(*kernel);
+  replaceSystemCalls(kernel.get());
+  uring::replaceRingCalls(rings.get());
+  return *kernel;
+}
+
+}  // namespace penstock

@@ -1,0 +1,168 @@
+// The synchronous socket calls of SimulatedKernel.
+#include <penstock/tests/support/simulated_kernel.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace penstock {
+
+using simulated::Name;
+using simulated::Socket;
+
+int SimulatedKernel::socket(int domain, int type, int protocol) noexcept {
+  constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const bool simulates = domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
+  if (!simulates || (type & ~kFlags) != SOCK_STREAM) {
+    return SystemCalls::socket(domain, type, protocol);
+  }
+  const Lock lock(mutex_);
+  auto made = std::make_shared<Socket>(world_, domain);
+  made->nonBlocking = (type & SOCK_NONBLOCK) != 0;
+  return install(std::move(made));
+}
+
+int SimulatedKernel::bind(int fd, const sockaddr* address, socklen_t length) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::bind(fd, address, length);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? network_.bind(socket, address, length) : -EBADF;
+}
+
+int SimulatedKernel::listen(int fd, int backlog) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::listen(fd, backlog);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? network_.listen(socket, backlog) : -EBADF;
+}
+
+int SimulatedKernel::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::connect(fd, address, length);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? network_.connect(socket, address, length) : -EBADF;
+}
+
+int SimulatedKernel::accept4(int fd, int flags) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::accept4(fd, flags);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  if (!socket) return -EBADF;
+  if (!socket->exempt && world_.chance(world_.faults().interrupted)) return -EINTR;
+  return accept(*socket, flags);
+}
+
+// Without a free descriptor the connection stays in the queue.
+int SimulatedKernel::accept(Socket& listener, int flags) {
+  if (listener.state() == Socket::State::kListening && !listener.hasConnections()) return -EAGAIN;
+  const int fd = install(std::make_shared<simulated::File>());
+  if (fd < 0) return fd;
+  auto [child, error] = listener.accept();
+  if (!child) {
+    closeHeld(fd);
+    return error;
+  }
+  child->nonBlocking = (flags & SOCK_NONBLOCK) != 0;
+  files_[static_cast<std::size_t>(fd - kFirstDescriptor)] = std::move(child);
+  return fd;
+}
+
+int SimulatedKernel::copyName(const Name& name, int domain, sockaddr* address,
+                              socklen_t* length) const {
+  Name given = name;
+  if (given.length == 0) {
+    given.address.ss_family = static_cast<sa_family_t>(domain);
+    given.length = sizeof given.address.ss_family;
+  }
+  std::memcpy(address, &given.address, std::min(*length, given.length));
+  *length = given.length;
+  return 0;
+}
+
+int SimulatedKernel::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::getsockname(fd, address, length);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? copyName(socket->local, socket->domain(), address, length) : -EBADF;
+}
+
+int SimulatedKernel::getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::getpeername(fd, address, length);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  if (!socket) return -EBADF;
+  const bool lost = (socket->readiness() & EPOLLHUP) && !socket->isUnix();
+  if (socket->state() != Socket::State::kConnected || lost) return -ENOTCONN;
+  return copyName(socket->remote, socket->domain(), address, length);
+}
+
+int SimulatedKernel::setsockopt(int fd, int level, int name, const void* value,
+                                socklen_t n) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::setsockopt(fd, level, name, value, n);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? socket->setOption(level, name, value, n) : -EBADF;
+}
+
+int SimulatedKernel::getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::getsockopt(fd, level, name, value, n);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? socket->getOption(level, name, value, n) : -EBADF;
+}
+
+int SimulatedKernel::shutdown(int fd, int how) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::shutdown(fd, how);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? socket->shutdown(how) : -EBADF;
+}
+
+ssize_t SimulatedKernel::recv(int fd, MutableBytes into, int flags) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::recv(fd, into, flags);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  return socket ? receive(*socket, into, flags) : -EBADF;
+}
+
+ssize_t SimulatedKernel::receive(Socket& socket, MutableBytes into, int flags) {
+  const Faults& faults = world_.faults();
+  if (!socket.exempt) {
+    if (world_.chance(faults.interrupted)) return -EINTR;
+    if (world_.chance(faults.reset)) socket.breakDown();
+    if (world_.chance(faults.again) && socket.withdraw()) return -EAGAIN;
+  }
+  const iovec run{into.data(), into.size()};
+  return socket.receive({&run, 1}, flags);
+}
+
+ssize_t SimulatedKernel::sendmsg(int fd, std::span<const iovec> from, int flags) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::sendmsg(fd, from, flags);
+  const Lock lock(mutex_);
+  const auto socket = socketOf(fd);
+  if (!socket) return -EBADF;
+  if (!(flags & MSG_NOSIGNAL)) world_.violation("a send without MSG_NOSIGNAL");
+  return send(*socket, from);
+}
+
+// A send that takes less than it could finds no space for some steps, and an edge follows: the
+// kernel never takes less without being full.
+ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
+  const Faults& faults = world_.faults();
+  if (socket.exempt) return socket.send(from);
+  if (world_.chance(faults.interrupted)) return -EINTR;
+  if (world_.chance(faults.noBuffers)) return -ENOBUFS;
+  if (world_.chance(faults.reset)) socket.breakDown();
+  if (world_.chance(faults.again) && !(socket.readiness() & (EPOLLERR | EPOLLHUP))) {
+    socket.stall();
+    return -EAGAIN;
+  }
+  if (!world_.chance(faults.shortWrite) || from[0].iov_len < 2) return socket.send(from);
+  const iovec part{from[0].iov_base, world_.between(1, from[0].iov_len - 1)};
+  const ssize_t sent = socket.send({&part, 1});
+  if (sent > 0) socket.stall();
+  return sent;
+}
+
+}  // namespace penstock
