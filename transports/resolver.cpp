@@ -4,6 +4,7 @@
 
 #include <netdb.h>
 
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <mutex>
