@@ -20,6 +20,11 @@ class Connector::Tracked final : public Protocol {
   Tracked(Connector& connector, std::unique_ptr<Protocol> protocol) noexcept
       : connector_(&connector), protocol_(std::move(protocol)) {}
 
+  // Before connectionLost() only if another protocol has taken its place.
+  ~Tracked() override {
+    if (connector_ && connector_->tracked_ == this) connector_->connectionOver();
+  }
+
   void connectionMade(Transport& transport) override {
     connector_->tracked_ = this;
     connector_->transport_ = &transport;
@@ -31,7 +36,7 @@ class Connector::Tracked final : public Protocol {
   void readConnectionLost() override { protocol_->readConnectionLost(); }
   void writeConnectionLost() override { protocol_->writeConnectionLost(); }
   void connectionLost(std::error_code why) override {
-    if (connector_) connector_->connectionOver();
+    if (connector_) std::exchange(connector_, nullptr)->connectionOver();
     protocol_->connectionLost(why);
   }
 

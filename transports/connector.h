@@ -45,7 +45,8 @@ struct ConnectOptions {
 
 // Tries one address after the other until one answers, gives that connection a protocol of the
 // factory, and from then on stands for this connection. The reactor owns it: a reference is good
-// until the failure handler returned, or connectionLost() of the connection it made did. Made by
+// until the failure handler returned, or connectionLost() of the connection it made did, or that
+// was given another protocol. Made by
 // connectTcp() and connectUnix(). Loop thread only. Twisted: IConnector.
 class PENSTOCK_API Connector final : public ReactorObject {
  public:

@@ -5,8 +5,10 @@
 #include <penstock/runtime/transport.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace penstock {
 
@@ -58,10 +60,16 @@ class PENSTOCK_API StringTransport final : public Transport {
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override;
 
+  // Keeps `next` for the one after it; the first gets null.
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept override {
+    return std::exchange(protocol_, std::move(next));
+  }
+
  private:
   void changeProducerState(ProducerState state, const char* call);
 
   Reactor* reactor_;
+  std::unique_ptr<Protocol> protocol_;
   std::string value_;
   Producer* producer_ = nullptr;
   ProducerState producerState_ = ProducerState::kProducing;
