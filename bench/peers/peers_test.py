@@ -4,6 +4,7 @@ Usage: peers_test.py PROGRAM [OPTION...]   (the options go to the program each t
 """
 
 import contextlib
+import os
 import random
 import re
 import select
@@ -19,7 +20,7 @@ PROGRAM = sys.argv[1:]
 PATIENCE = 20
 MIB = 1 << 20
 READY = re.compile(r"^ready port=(\d+) engine=([a-z-]+) version=(\S+) backend=(epoll|io_uring)\n$")
-NOISE = random.Random(20).randbytes(4 * MIB)
+NOISE = random.Random(20).randbytes(2 * MIB)
 
 
 class Server:
@@ -50,6 +51,9 @@ class Server:
         self.process.stdout.close()
         if not failure[0] and status != 0:
             raise AssertionError(f"exit status {status}")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def connect(self, **options):
         return connect(self.port, **options)
@@ -120,6 +124,12 @@ class PeerTest(unittest.TestCase):
             self.assertTrue(bytes(exchange.received) == exchange.data, "other bytes came back")
             exchange.client.close()
 
+    def wait_for_descriptors(self, server, count):
+        deadline = time.monotonic() + PATIENCE
+        while server.descriptors() > count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertLessEqual(server.descriptors(), count, "connections are left open")
+
     def test_messages_of_many_sizes_come_back_one_by_one(self):
         with Server("--workload", "echo") as server, server.connect() as client:
             for size in (1, 2, 64, 1000, 4096, 16384, 65536, 200_000):
@@ -133,10 +143,12 @@ class PeerTest(unittest.TestCase):
 
     def test_connections_that_come_and_go_are_all_served(self):
         with Server("--workload", "churn") as server:
+            before = server.descriptors()
             for i in range(300):
                 with server.connect() as client:
                     client.sendall(NOISE[i:i + 64])
                     self.assertEqual(receive_exactly(client, 64), NOISE[i:i + 64])
+            self.wait_for_descriptors(server, before)
 
     def test_a_client_that_does_not_read_is_held_back_and_loses_nothing(self):
         with Server("--workload", "echo") as server, server.connect(receive_buffer=4096) as client:
@@ -191,7 +203,9 @@ class PeerTest(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(PATIENCE)
             to = f"127.0.0.1:{listener.getsockname()[1]}"
-            with Server("--workload", "relay", "--to", to) as relay, relay.connect() as client:
+            with Server("--workload", "relay", "--to", to) as relay:
+                before = relay.descriptors()
+                client = relay.connect()
                 upstream, _ = listener.accept()
                 upstream.settimeout(PATIENCE)
                 client.sendall(b"the question")
@@ -202,6 +216,8 @@ class PeerTest(unittest.TestCase):
                 upstream.close()
                 self.assertTrue(receive_exactly(client, 300_000) == NOISE[:300_000])
                 self.assertEqual(client.recv(1), b"")
+                self.wait_for_descriptors(relay, before)
+                client.close()
 
     def test_a_relay_with_a_slow_sink_holds_the_sender_back(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
