@@ -74,8 +74,10 @@ void Loopback::passOn(std::size_t most) {
   }
 }
 
-// An end that is about to be told comes first; it may be all that there is to it.
+// Whoever closes as well has nothing to wait for. An end that is about to be told comes first; it
+// may be all that there is to it.
 void Loopback::writeToNobody() {
+  if (disconnecting() && !producer()) return connectionLost({});
   const bool endComesFirst = endReached_ && reading_ && !inputEnded();
   if (!endComesFirst) connectionLost(std::make_error_code(std::errc::broken_pipe));
 }
