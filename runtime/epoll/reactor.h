@@ -53,8 +53,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // as soon as the event is done, while what it sends is in the cache.
   void flushSoon(FileDescriptor& descriptor) noexcept;
 
-  // Memory to receive into. Bulk reads get more of it, as long as little of it is held up.
-  Block& receiveBlock(bool bulk) { return bulk && bulk_.mayKeep() ? bulk_.take() : usual_.take(); }
+  // Memory to receive into. Bulk reads get more of it, as long as what they bring may be lent:
+  // copying so much for each peer that does not read would hold far more than the mark.
+  Block& receiveBlock(bool bulk) {
+    const bool mayLend = bulk_.used() + 1 < kBulkBlocks;
+    return bulk && mayLend ? bulk_.take() : usual_.take();
+  }
 
  protected:
   void poll(std::optional<Duration> timeout) override;
