@@ -2,6 +2,7 @@
 #include <penstock/tools/endpoint.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/tcp.h>
+#include <penstock/transports/unix_socket.h>
 
 #include <stdexcept>
 #include <utility>
@@ -51,26 +52,24 @@ Endpoint Endpoint::toConnect(const std::string& text) {
 
 Listener& Endpoint::listen(Reactor& reactor, ProtocolFactory factory) const {
   if (!address_.isUnix()) return listenTcp(reactor, address_, std::move(factory));
-  return reactor.openListener(listeningSocket(reactor, address_), std::move(factory));
+  return listenUnix(reactor, address_, std::move(factory));
 }
 
 Attempt Endpoint::connect(Reactor& reactor, ProtocolFactory factory,
                           ConnectFailedHandler failed) const {
   auto state = std::make_shared<Attempt::State>();
   state->failed = std::move(failed);
-  Connector::Outcome outcome;
-  outcome.factory = [state, factory = std::move(factory)]() mutable {
+  auto make = [state, factory = std::move(factory)]() mutable {
     state->connector = nullptr;
     return factory();
   };
-  outcome.failed = [state](std::error_code why) {
+  auto giveUp = [state](std::error_code why) {
     state->connector = nullptr;
     if (state->failed) std::exchange(state->failed, nullptr)(why);
   };
-  state->connector =
-      address_.isUnix()
-          ? &Connector::connectTo(reactor, address_, std::move(outcome), {})
-          : &Connector::connectTo(reactor, host_, address_.port(), std::move(outcome), {});
+  state->connector = address_.isUnix()
+                         ? &connectUnix(reactor, address_, std::move(make), giveUp)
+                         : &connectTcp(reactor, host_, address_.port(), std::move(make), giveUp);
   return Attempt(std::move(state));
 }
 

@@ -1,7 +1,9 @@
-// penstock relay: joins each client with a connection of its own to the target.
+// penstock relay: joins each client with a connection of its own to the target. Where nobody asked
+// for counts or a limit, the library's relay() does all of it; here is what it is like by hand.
 #include <penstock/tools/command.h>
 #include <penstock/tools/endpoint.h>
 #include <penstock/tools/session.h>
+#include <penstock/transports/relay.h>
 
 #include <CLI/CLI.hpp>
 
@@ -22,6 +24,7 @@ class RelaySide : public Session, private Producer {
  protected:
   // The client has been held until now.
   static void join(RelaySide& client, RelaySide& target) {
+    if (!client.isCounted()) return relay(client.transport(), target.transport());
     client.other_ = &target;
     target.other_ = &client;
     client.transport().registerProducer(target, Production::kStreaming);
@@ -38,6 +41,11 @@ class RelaySide : public Session, private Producer {
   virtual std::string role() const = 0;
 
  private:
+  bool isCounted() const noexcept {
+    const ServerOptions& options = server().options();
+    return options.verbosity > 0 || options.bytesLimit != ServerOptions::kNoLimit;
+  }
+
   void received(Bytes bytes) override {
     const std::uint64_t left = server().options().bytesLimit - other_->sentBytes();
     other_->send(
@@ -112,7 +120,7 @@ void ClientSide::connectFailed(std::error_code why) {
   transport().loseConnection();
 }
 
-void relay(const ServerOptions& options, const std::string& to) {
+void serveRelay(const ServerOptions& options, const std::string& to) {
   const Endpoint target = Endpoint::toConnect(to);
   Server server(options);
   server.serve([&] { return std::make_unique<ClientSide>(server, target); });
@@ -124,7 +132,7 @@ void addRelay(CLI::App& app) {
   auto to = std::make_shared<std::string>();
   CLI::App& command =
       addServerCommand(app, "relay", "Joins each client with a connection to a target",
-                       [to](const ServerOptions& options) { relay(options, *to); });
+                       [to](const ServerOptions& options) { serveRelay(options, *to); });
   command.add_option("--to", *to, "The target: HOST:PORT, [IPV6]:PORT or unix:PATH")->required();
 }
 
