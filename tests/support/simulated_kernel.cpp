@@ -24,8 +24,6 @@ using simulated::Socket;
 
 namespace {
 
-constexpr Duration kDeadlock = std::chrono::seconds(10);  // Real time.
-
 // The guard of the test program only watches, so it does not count.
 bool otherThreads() {
   std::error_code error;
@@ -81,6 +79,11 @@ std::size_t SimulatedKernel::openDescriptors() {
   const Lock lock(mutex_);
   return static_cast<std::size_t>(
       std::ranges::count_if(files_, [](const auto& file) { return file != nullptr; }));
+}
+
+void SimulatedKernel::setDeadlockPatience(Duration patience) {
+  const Lock lock(mutex_);
+  deadlockPatience_ = patience;
 }
 
 void SimulatedKernel::onViolation(simulated::World::Violation handler) {
@@ -199,7 +202,7 @@ bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
   constexpr TimePoint kNever = TimePoint::max();
   const TimePoint start = world_.now();
   const TimePoint deadline = timeout && *timeout < kNever - start ? start + *timeout : kNever;
-  const TimePoint limit = SystemCalls::now() + kDeadlock;
+  const TimePoint limit = SystemCalls::now() + deadlockPatience_;
   for (;;) {
     world_.step();
     if (ready()) return true;

@@ -69,7 +69,10 @@ class SimulatedKernel final : public SystemCalls {
   void setRingFeatures(std::uint32_t features) noexcept { ringFeatures_ = features; }
   std::uint32_t ringFeatures() const noexcept { return ringFeatures_; }
 
-  // Called with a violation instead of ending the program.
+  // How long, in real time, a wait without limit goes on before it counts as a deadlock.
+  void setDeadlockPatience(Duration patience);
+
+  // Called with a violation instead of ending the program. It must not call the kernel.
   void onViolation(simulated::World::Violation handler);
 
   // --- SystemCalls -------------------------------------------------------------------------------
@@ -131,6 +134,7 @@ class SimulatedKernel final : public SystemCalls {
   simulated::Network network_{world_};
   std::vector<std::shared_ptr<simulated::File>> files_;  // By descriptor.
   std::size_t descriptorLimit_ = 100'000;
+  Duration deadlockPatience_ = std::chrono::seconds(10);
   std::set<int> events_;  // The real descriptors made by eventfd().
   std::atomic<std::uint32_t> ringFeatures_;
 };

@@ -76,8 +76,9 @@ int SimulatedRingCalls::registerWith(io_uring& ring, unsigned opcode, void* argu
 }
 
 SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults) {
-  static std::unique_ptr<SimulatedKernel> kernel;
-  static std::unique_ptr<SimulatedRingCalls> rings;
+  // Never destroyed: what closes descriptors at the end of the program may still come by.
+  static auto& kernel = *new std::unique_ptr<SimulatedKernel>;
+  static auto& rings = *new std::unique_ptr<SimulatedRingCalls>;
   uring::replaceRingCalls(nullptr);
   replaceSystemCalls(nullptr);
   kernel = std::make_unique<SimulatedKernel>(seed, faults);
