@@ -105,7 +105,8 @@ void Connection::startWriting() {
 
 void Connection::startAborting() {
   ListNode<InWriters>::unlink();
-  if (!ListNode<InDeferred>::linked()) reactor_.deferToNextTurn(*this);
+  ListNode<InDeferred>::unlink();  // Whatever it was put off for, this is for the next turn.
+  reactor_.deferToNextTurn(*this);
 }
 
 void Connection::runDeferred() {

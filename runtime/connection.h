@@ -109,6 +109,8 @@ class PENSTOCK_API Connection : public ConsumerMixin,
   OwnedFd fd_;
 
  private:
+  bool inputEnded_ = false;
+
   // Runs `call`, logging an exception and losing the connection for it.
   template <class Call>
   void guarded(Call call) noexcept;
@@ -117,7 +119,6 @@ class PENSTOCK_API Connection : public ConsumerMixin,
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;
   DescriptorUser* user_ = nullptr;
-  bool inputEnded_ = false;
 };
 
 }  // namespace penstock

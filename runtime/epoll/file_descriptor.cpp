@@ -26,12 +26,13 @@ void FileDescriptor::open() {
 void FileDescriptor::startReading() {
   if (inputEnded()) return;
   reading_ = true;
-  if (readable_ && !lent() && !ListNode<InReadAgain>::linked()) loop().readAgain(*this);
+  if (readable_ && !lent() && !aborting() && !ListNode<InDeferred>::linked())
+    loop().readAgain(*this);
 }
 
 void FileDescriptor::stopReading() {
   reading_ = false;
-  ListNode<InReadAgain>::unlink();
+  if (!aborting()) ListNode<InDeferred>::unlink();  // From those that read again.
 }
 
 void FileDescriptor::startWriting() {
@@ -40,7 +41,7 @@ void FileDescriptor::startWriting() {
 
 // Changing the registration makes the kernel report what is ready already.
 void FileDescriptor::stopForLending() {
-  ListNode<InReadAgain>::unlink();
+  ListNode<InDeferred>::unlink();
   watchesSpace_ = true;
   loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
@@ -111,7 +112,7 @@ void FileDescriptor::received(std::size_t count, Block& block) {
     deliver(bytes);
   }
   const bool more = readable_ && reading_ && !disconnected() && !lent();
-  if (more && !ListNode<InReadAgain>::linked()) loop().readAgain(*this);
+  if (more && !ListNode<InDeferred>::linked()) loop().readAgain(*this);
 }
 
 void FileDescriptor::noteSize(std::size_t count, std::size_t room) noexcept {

@@ -16,9 +16,7 @@ namespace penstock::epoll {
 // Readiness is edge-triggered: the descriptor is registered once, and a pause costs no system
 // call. Write interest is added after the first EAGAIN, never before.
 // Its mirror is uring::FileHandle. Twisted: abstract.FileDescriptor.
-class PENSTOCK_API FileDescriptor : public Connection,
-                                    public ReadyHandler,
-                                    public ListNode<InReadAgain> {
+class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
  public:
   void ready(std::uint32_t events) final;
   void flush() final { doWrite(); }

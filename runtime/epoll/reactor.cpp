@@ -91,7 +91,7 @@ void Reactor::dispatch(Handle handle) {
 }
 
 void Reactor::poll(std::optional<Duration> timeout) {
-  IntrusiveList<FileDescriptor, InReadAgain> again;
+  IntrusiveList<Connection, InDeferred> again;
   again.append(readAgain_);  // What asks for another read now waits for the next turn.
   const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
   for (int i = 0; i < count; ++i) {
@@ -99,7 +99,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
     dispatch([&] { handler.ready(events_[i].events); });
   }
   while (!again.empty()) {
-    FileDescriptor& descriptor = again.popFront();
+    auto& descriptor = static_cast<FileDescriptor&>(again.popFront());
     dispatch([&] { descriptor.doRead(); });
   }
 }

@@ -11,7 +11,6 @@
 
 namespace penstock::epoll {
 
-struct InReadAgain;
 class FileDescriptor;
 
 // What an epoll event points at. The object outlives the batch of events it is in: the reactor
@@ -84,7 +83,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OwnedFd epoll_;
   OwnedFd event_;
   std::unique_ptr<Waker> waker_;
-  IntrusiveList<FileDescriptor, InReadAgain> readAgain_;
+  IntrusiveList<Connection, InDeferred> readAgain_;
   IntrusiveList<Connection, InWriters> fresh_;  // Want to write since the present event began.
   bool inEvent_ = false;
   std::array<epoll_event, kEventsPerTurn> events_;

@@ -14,7 +14,9 @@
 namespace penstock::uring {
 
 FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
-    : Connection(reactor, std::move(fd), std::move(protocol)) {
+    : Connection(reactor, std::move(fd), std::move(protocol)),
+      OperationNode<Reading>(&readCompletes),
+      OperationNode<Writing>(&writeCompletes) {
   if (!reactor.multishotReceive() || !reactor.ring().has(kMultishotReceive)) return;
   int domain = AF_UNIX;
   socklen_t length = sizeof domain;
@@ -27,6 +29,16 @@ FileHandle::~FileHandle() {
 }
 
 Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
+
+void FileHandle::readCompletes(Operation& operation, int result, std::uint32_t flags) {
+  static_cast<FileHandle&>(static_cast<OperationNode<Reading>&>(operation))
+      .readCompleted(result, flags);
+}
+
+void FileHandle::writeCompletes(Operation& operation, int result, std::uint32_t flags) {
+  static_cast<FileHandle&>(static_cast<OperationNode<Writing>&>(operation))
+      .writeCompleted(result, flags);
+}
 
 void FileHandle::startReading() {
   if (inputEnded() || aborting()) return;
@@ -42,28 +54,28 @@ void FileHandle::startReading() {
 void FileHandle::stopReading() {
   const bool wasReading = reading_;
   reading_ = false;
-  if (wasReading && read_.inFlight() && readKind_ == ReadKind::kMultishot) loop().cancel(read_);
+  if (wasReading && reads().inFlight() && readKind_ == ReadKind::kMultishot) loop().cancel(reads());
 }
 
 void FileHandle::startWriting() {
-  if (!write_.inFlight()) Connection::startWriting();
+  if (!writes().inFlight()) Connection::startWriting();
 }
 
 void FileHandle::stopForLending() {
-  if (read_.inFlight()) loop().cancel(read_);
+  if (reads().inFlight()) loop().cancel(reads());
   if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
 }
 
 // The borrower's system calls must not block, so from here on the descriptor is non-blocking.
 void FileHandle::continueLending() {
-  if (read_.inFlight()) return;
+  if (reads().inFlight()) return;
   if (readKind_ != ReadKind::kLent) {
     readKind_ = ReadKind::kLent;
     systemCalls().setNonBlocking(fd_.get(), true);
     lentReady(true, true);
   }
   if (disconnected()) return;
-  loop().submit(read_, [this](io_uring_sqe& entry) {
+  loop().submit(reads(), [this](io_uring_sqe& entry) {
     io_uring_prep_poll_multishot(&entry, fd_.get(), POLLIN | POLLOUT | POLLRDHUP);
   });
 }
@@ -80,10 +92,10 @@ void FileHandle::lentCompleted(int result) {
 
 void FileHandle::doRead() {
   if (lent() && !held_ && !heldEnd_) {
-    if (!read_.inFlight() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    if (!reads().inFlight() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
   }
-  if (!reading_ || read_.inFlight() || held_ || heldEnd_ || disconnected()) return;
+  if (!reading_ || reads().inFlight() || held_ || heldEnd_ || disconnected()) return;
   readKind_ = nextReadKind();
   if (readKind_ == ReadKind::kBlock && !readBlock_) readBlock_ = &loop().receiveBlock();
   if (readKind_ == ReadKind::kBulk) loop().bulkReadStarted();
@@ -100,7 +112,7 @@ FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
 }
 
 void FileHandle::submitRead() {
-  loop().submit(read_, [this](io_uring_sqe& entry) {
+  loop().submit(reads(), [this](io_uring_sqe& entry) {
     if (readKind_ == ReadKind::kReadiness) {
       return io_uring_prep_poll_add(&entry, fd_.get(), POLLIN);
     }
@@ -189,7 +201,7 @@ void FileHandle::noteSize(std::size_t count) noexcept {
   if (count < kMostBytesPerRead || !moreWaits_) {
     fullReads_ = 0;
   } else if (fullReads_ < kFullReadsForBulk && ++fullReads_ == kFullReadsForBulk) {
-    if (readKind_ == ReadKind::kMultishot && read_.inFlight()) loop().cancel(read_);
+    if (readKind_ == ReadKind::kMultishot && reads().inFlight()) loop().cancel(reads());
   }
 }
 
@@ -235,10 +247,10 @@ void FileHandle::deliverHeld() {
 }
 
 void FileHandle::doWrite() {
-  if (write_.inFlight() || aborting() || disconnected()) return;
+  if (writes().inFlight() || aborting() || disconnected()) return;
   std::array<iovec, Reactor::kMostRunsPerWrite> runs;
   const std::size_t count = outgoing_.gather(runs, kMostBytesPerWrite);
-  loop().submit(write_, [&](io_uring_sqe& entry) {
+  loop().submit(writes(), [&](io_uring_sqe& entry) {
     if (count == 0) return io_uring_prep_nop(&entry);  // What waits for an empty buffer follows.
     prepareWrite(entry, {runs.data(), count});
   });
@@ -265,8 +277,8 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
 void FileHandle::letGo(bool reset) noexcept {
   if (reset) resetOnClose();
   held_ = nullptr;
-  loop().cancel(read_);
-  loop().cancel(write_);
+  loop().cancel(reads());
+  loop().cancel(writes());
   if (!inUseByKernel()) fd_.reset();
 }
 

@@ -14,14 +14,19 @@
 
 namespace penstock::uring {
 
+struct Reading;
+struct Writing;
+
 // At most one write is in flight (several would reorder), and the bytes queued behind it go out
 // together with the next. Reads fill buffers that all connections share; what completes while
 // reading is paused is held, copied out of them, and comes first after the resume.
 // Its mirror is epoll::FileDescriptor. Twisted: iocpreactor.abstract.FileHandle.
-class PENSTOCK_API FileHandle : public Connection {
+class PENSTOCK_API FileHandle : public Connection,
+                                private OperationNode<Reading>,
+                                private OperationNode<Writing> {
  public:
   void flush() final { doWrite(); }
-  bool inUseByKernel() const noexcept final { return read_.inFlight() || write_.inFlight(); }
+  bool inUseByKernel() const noexcept final { return reads().inFlight() || writes().inFlight(); }
 
  protected:
   FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
@@ -76,9 +81,17 @@ class PENSTOCK_API FileHandle : public Connection {
   void writeCompleted(int result, std::uint32_t flags);
 
   Reactor& loop() const noexcept;
+  Operation& reads() noexcept { return static_cast<OperationNode<Reading>&>(*this); }
+  Operation& writes() noexcept { return static_cast<OperationNode<Writing>&>(*this); }
+  const Operation& reads() const noexcept {
+    return static_cast<const OperationNode<Reading>&>(*this);
+  }
+  const Operation& writes() const noexcept {
+    return static_cast<const OperationNode<Writing>&>(*this);
+  }
+  static void readCompletes(Operation& operation, int result, std::uint32_t flags);
+  static void writeCompletes(Operation& operation, int result, std::uint32_t flags);
 
-  OperationOf<FileHandle, &FileHandle::readCompleted> read_{*this};
-  OperationOf<FileHandle, &FileHandle::writeCompleted> write_{*this};
   std::unique_ptr<WriteBuffer> held_;  // Received while paused; null if nothing was.
   Block* readBlock_ = nullptr;         // What a read of kind kBlock fills.
   ReadKind readKind_ = ReadKind::kOnce;

@@ -28,8 +28,15 @@ class Operation {
   bool inFlight_ = false;  // Submitted, or about to be; false again at the last completion.
 };
 
-// An operation whose completions call `Method` of the object that embeds it, found by `Offset`,
-// a function that gives the object for the operation.
+// An operation that an object derives from, once for each `Tag`: it finds its object without a
+// pointer, which counts where there are many objects. `complete` casts back.
+template <class Tag>
+class OperationNode : public Operation {
+ protected:
+  using Operation::Operation;
+};
+
+// An operation that is a member; its completions call `Method` of the object that embeds it.
 template <class Owner, void (Owner::*Method)(int result, std::uint32_t flags)>
 class OperationOf final : public Operation {
  public:
