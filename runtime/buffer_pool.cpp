@@ -5,7 +5,8 @@
 namespace penstock {
 namespace {
 
-// A block's memory starts with the Block itself, padded so that the bytes start a cache line.
+// A block's memory starts with the Block itself, padded so that the bytes start a cache line. It
+// comes on top of the size: messages are powers of two, and one must fit the block of its size.
 constexpr std::size_t kHeader = 64;
 static_assert(sizeof(Block) <= kHeader);
 
@@ -25,11 +26,11 @@ Block& BlockPool::take() {
     free_ = block->next;
     --unused_;
   } else {
-    void* memory = ::operator new (blockSize_, std::align_val_t{kHeader});
+    void* memory = ::operator new (kHeader + blockSize_, std::align_val_t{kHeader});
     block = ::new (memory) Block;
     block->home = this;
     block->data = static_cast<std::byte*>(memory) + kHeader;
-    block->capacity = static_cast<std::uint32_t>(blockSize_ - kHeader);
+    block->capacity = blockSize_;
   }
   ++used_;
   block->references = 1;
