@@ -5,7 +5,8 @@ Usage: count_cases.py REPORTS TESTLOG.json
 
 A program that left JUnit reports in its directory under REPORTS (see report_apart) counts with its
 cases. One without counts as a single case. One that failed although no case of it did (it crashed,
-hung or leaked) counts as one failed case more, by its name. Prints the failed cases and, as the
+hung or leaked) counts as one failed case more, by its name, and so does each line of the file
+REPORTS/left_running: a process that outlived the tests. Prints the failed cases and, as the
 last line, "N passed, N failed". Exits with 1 if any failed or nothing ran.
 """
 
@@ -82,6 +83,9 @@ def count_run(reports, logs):
         for line in pathlib.Path(log).read_text(errors="replace").splitlines():
             test = json.loads(line)
             count_test(test, take_reports(found, test["command"]), total)
+    left = pathlib.Path(reports) / "left_running"
+    if left.exists():
+        total.failed += left.read_text(errors="replace").splitlines()
     return total
 
 

@@ -80,6 +80,12 @@ class CountCases(unittest.TestCase):
 
         self.assertEqual(self.count()[:2], (1, "2 passed, 1 failed"))
 
+    def test_a_process_that_outlives_the_tests_is_a_failure(self):
+        self.ran("OK", GOOD)
+        (self.reports / "left_running").write_text("left running: penstock echo\n")
+
+        self.assertEqual(self.count(), (1, "2 passed, 1 failed", ["FAILED  left running: penstock echo"]))
+
     def test_skipped_is_neither(self):
         self.ran("OK", SKIPPING)
         self.ran("SKIP", command=("stream_test", "--", "uring"))
