@@ -67,13 +67,12 @@ void Ring::enter(unsigned waitFor, std::optional<Duration> timeout) {
   handOver(waitFor, IORING_ENTER_GETEVENTS, timeout);
 }
 
-// Completes after the time, or with the first other completion. Nobody waits for its own.
+// Completes after the time, or with the first other completion. Nobody waits for its own. The
+// kernel reads the time when it takes the entry, which need not be at the first try.
 void Ring::addTimeout(Duration timeout) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout);
-  __kernel_timespec limit{seconds.count(), (timeout - seconds).count()};
-  io_uring_sqe& entry = nextEntry();
-  io_uring_prep_timeout(&entry, &limit, 1, 0);
-  submit();  // While `limit` is there.
+  waitLimit_ = {seconds.count(), (timeout - seconds).count()};
+  io_uring_prep_timeout(&nextEntry(), &waitLimit_, 1, 0);
 }
 
 void Ring::handOver(unsigned waitFor, unsigned flags, std::optional<Duration> timeout) {
