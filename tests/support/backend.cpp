@@ -12,6 +12,7 @@
 #endif
 
 #ifdef PENSTOCK_WITH_URING
+#include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #endif
 
@@ -39,6 +40,7 @@ const TestBackend kTestBackends[] = {
     {"uring-plain", Backend::kUring, kPlain, false},
     {"simulated-epoll", Backend::kEpoll, 0, true},
     {"simulated-uring", Backend::kUring, 0, true},
+    {"simulated-uring-plain", Backend::kUring, kPlain, true},
 };
 
 const TestBackend* chosen = &kTestBackends[0];
@@ -77,6 +79,12 @@ std::string chooseTestBackend(std::string_view name) {
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.backend = testBackend().family;
   options.uringFeaturesOff |= testBackend().uringFeaturesOff;
+#ifdef PENSTOCK_WITH_URING
+  // Whether the real kernel has io_uring does not matter to the simulated one.
+  if (testBackend().simulated && testBackend().family == Backend::kUring) {
+    return std::make_unique<uring::Reactor>(std::move(options));
+  }
+#endif
   return Reactor::create(std::move(options));
 }
 
