@@ -58,7 +58,7 @@ bool Acceptor::acceptFailed(long error) {
       return false;
     case AcceptRelief::Advice::kGiveUp:
       reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
-      stopListening();
+      fd_ = reactor_.unwatch(std::move(fd_));  // Its owner may still call stopListening().
       return false;
   }
   return false;

@@ -64,7 +64,7 @@ void Acceptor::acceptFailed(long error) {
       return;
     case AcceptRelief::Advice::kGiveUp:
       reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
-      return stopListening();
+      return;  // Its owner may still call stopListening().
   }
 }
 
