@@ -2,6 +2,7 @@
 #include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/transports/address.h>
+#include <penstock/transports/socket.h>
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -84,11 +85,6 @@ std::string printable(const std::string& name) {
   return text;
 }
 
-int descriptorOf(int fd, const char* call) {
-  if (fd < 0) throw std::logic_error(std::string(call) + ": there is no open descriptor");
-  return fd;
-}
-
 template <class Call>
 Address ask(const char* name, Call call) {
   sockaddr_storage storage{};
@@ -99,7 +95,6 @@ Address ask(const char* name, Call call) {
 }
 
 Address localAddress(int fd) {
-  descriptorOf(fd, "getHost");
   return ask("getsockname", [fd](sockaddr* address, socklen_t* length) {
     return systemCalls().getsockname(fd, address, length);
   });
@@ -280,12 +275,17 @@ HostAndPort splitHostAndPort(std::string_view text) {
   return {std::string(host), portOf(text.substr(colon + 1), text)};
 }
 
-Address getHost(const Transport& transport) { return localAddress(transport.descriptor()); }
+Address getHost(const Transport& transport) {
+  return localAddress(openDescriptor(transport, "getHost"));
+}
 
-Address getHost(const Listener& listener) { return localAddress(listener.descriptor()); }
+Address getHost(const Listener& listener) {
+  if (listener.descriptor() < 0) throw std::logic_error("getHost: there is no open descriptor");
+  return localAddress(listener.descriptor());
+}
 
 Address getPeer(const Transport& transport) {
-  const int fd = descriptorOf(transport.descriptor(), "getPeer");
+  const int fd = openDescriptor(transport, "getPeer");
   return ask("getpeername", [fd](sockaddr* address, socklen_t* length) {
     return systemCalls().getpeername(fd, address, length);
   });

@@ -25,12 +25,6 @@ std::string familyName(int family) {
   }
 }
 
-int openDescriptor(const Transport& transport, const char* call) {
-  const int fd = transport.descriptor();
-  if (fd < 0) throw std::logic_error(std::string(call) + ": there is no open descriptor");
-  return fd;
-}
-
 void prepareInternetListener(int fd, const Address& at, const ListenOptions& options) {
   setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, "setsockopt SO_REUSEADDR");
   if (options.reusePort) {
@@ -77,6 +71,13 @@ int getSocketOption(int fd, int level, int option, const char* call) {
   const int result = systemCalls().getsockopt(fd, level, option, &value, &length);
   if (result < 0) throwErrno(result, call);
   return value;
+}
+
+// In connectionLost() a family may still hold the descriptor for an operation that is ending.
+int openDescriptor(const Transport& transport, const char* call) {
+  const int fd = transport.disconnected() ? -1 : transport.descriptor();
+  if (fd < 0) throw std::logic_error(std::string(call) + ": there is no open descriptor");
+  return fd;
 }
 
 void setTcpNoDelay(const Transport& transport, bool enabled) {

@@ -43,7 +43,11 @@ PENSTOCK_API OwnedFd listeningSocket(const Reactor& reactor, const Address& at,
 PENSTOCK_API void setSocketOption(int fd, int level, int option, int value, const char* call);
 PENSTOCK_API int getSocketOption(int fd, int level, int option, const char* call);
 
-// Options of a TCP connection. std::logic_error when it has no descriptor (any more).
+// The descriptor of `transport`, for a system call. Throws std::logic_error naming `call` when
+// there is none: in memory, or once the connection is over.
+PENSTOCK_API int openDescriptor(const Transport& transport, const char* call);
+
+// Options of a TCP connection. std::logic_error as openDescriptor().
 // Twisted: ITCPTransport.
 PENSTOCK_API void setTcpNoDelay(const Transport& transport, bool enabled);
 PENSTOCK_API bool getTcpNoDelay(const Transport& transport);

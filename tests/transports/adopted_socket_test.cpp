@@ -1,0 +1,177 @@
+// Sockets that somebody else has opened become listeners and transports.
+#define BOOST_TEST_MODULE adopted_socket
+#include <penstock/runtime/errors.h>
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/tcp.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <stdexcept>
+#include <string>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::unit_test::precondition;
+
+namespace {
+
+struct Adopting {
+  Recorder client, server;
+  ReactorFixture loop;
+
+  ProtocolFactory serving() {
+    return [this] { return server.makeProtocol(); };
+  }
+
+  OwnedFd listening() { return listeningSocket(loop.reactor(), Address::loopback(0)); }
+
+  // Gives the wrong mode to the descriptor for this family.
+  void setWrongMode(int fd) {
+    const bool wantsNonBlocking = (loop->socketFlags() & SOCK_NONBLOCK) != 0;
+    const int flags = fcntl(fd, F_GETFL);
+    fcntl(fd, F_SETFL, wantsNonBlocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+  }
+};
+
+std::pair<OwnedFd, OwnedFd> socketPair() {
+  int fds[2];
+  BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  return {OwnedFd(fds[0]), OwnedFd(fds[1])};
+}
+
+template <class Call>
+std::string complaintOf(Call call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_listening_socket_accepts_for_us, Adopting) {
+  Listener& listener = adoptListener(loop.reactor(), listening(), serving());
+
+  connectTcp(
+      loop.reactor(), getHost(listener), [this] { return client.makeProtocol(); },
+      [](std::error_code why) { BOOST_FAIL(why.message()); });
+  loop.runUntil([&] { return client.made() && server.made(); }, "the connection");
+  client.transport().write(asBytes("hello"));
+  loop.runUntil([&] { return server.received == "hello"; }, "the bytes");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listening_socket_of_the_wrong_mode_is_put_right, Adopting,
+                        *precondition(onRealKernel)) {
+  OwnedFd fd = listening();
+  setWrongMode(fd.get());
+
+  Listener& listener = adoptListener(loop.reactor(), std::move(fd), serving());
+  loop.settle();  // Blocking on epoll it would hang here, non-blocking on io_uring give up.
+  connectTcp(
+      loop.reactor(), getHost(listener), [this] { return client.makeProtocol(); },
+      [](std::error_code why) { BOOST_FAIL(why.message()); });
+  loop.runUntil([&] { return client.made() && server.made(); }, "the connection");
+
+  BOOST_TEST(loop.logLines().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adopting,
+                        *precondition(onRealKernel)) {
+  auto [ours, theirs] = socketPair();
+  setWrongMode(ours.get());
+
+  adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
+  BOOST_TEST(server.made());
+  loop.settle();
+  BOOST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
+  loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
+  server.transport().write(asBytes("pong"));
+  loop.settle();
+
+  char answer[5] = {};
+  BOOST_TEST(::recv(theirs.get(), answer, 4, MSG_DONTWAIT) == 4);
+  BOOST_TEST(answer == std::string("pong"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {
+  OwnedFd fd = listening();
+  const std::string name = "adoptStream descriptor " + std::to_string(fd.get());
+
+  const std::string complaint =
+      complaintOf([&] { adoptStream(loop.reactor(), std::move(fd), server.makeProtocol()); });
+
+  BOOST_TEST(complaint == name + ": it is listening");
+  BOOST_TEST(!server.made());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connected_socket_is_no_listener, Adopting, *precondition(onRealKernel)) {
+  auto [ours, theirs] = socketPair();
+  const std::string name = "adoptListener descriptor " + std::to_string(ours.get());
+
+  const std::string complaint =
+      complaintOf([&] { adoptListener(loop.reactor(), std::move(ours), serving()); });
+
+  BOOST_TEST(complaint == name + ": it is not listening");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_datagram_socket_is_refused_and_closed, Adopting,
+                        *precondition(onRealKernel)) {
+  OwnedFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const int number = fd.get();
+
+  const std::string complaint =
+      complaintOf([&] { adoptListener(loop.reactor(), std::move(fd), serving()); });
+  fd.reset();
+
+  BOOST_TEST(complaint.ends_with(": it is not a stream socket"));
+  BOOST_TEST(fcntl(number, F_GETFD) == -1);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_no_socket_is_refused, Adopting, *precondition(onRealKernel)) {
+  OwnedFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+
+  std::error_code code;
+  try {
+    adoptListener(loop.reactor(), std::move(fd), serving());
+  } catch (const std::system_error& error) {
+    code = error.code();
+  }
+
+  BOOST_CHECK(code == std::errc::not_a_socket);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_socket_that_is_not_connected_is_refused, Adopting) {
+  OwnedFd fd = streamSocket(loop.reactor(), AF_INET);
+
+  std::error_code code;
+  try {
+    adoptStream(loop.reactor(), std::move(fd), server.makeProtocol());
+  } catch (const std::system_error& error) {
+    code = error.code();
+  }
+
+  BOOST_CHECK(code == std::errc::not_connected);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_whose_socket_was_shut_down_stops_and_can_still_be_stopped,
+                        Adopting, *precondition(onRealKernel)) {
+  OwnedFd fd = listening();
+  const OwnedFd other(::dup(fd.get()));
+  Listener& listener = adoptListener(loop.reactor(), std::move(fd), serving());
+  loop.settle();
+
+  BOOST_REQUIRE(::shutdown(other.get(), SHUT_RDWR) == 0);
+  loop.runUntil([&] { return !loop.logLines().empty(); }, "the log line");
+  loop.settle();
+
+  BOOST_TEST(loop.logLines().size() == 1);
+  BOOST_TEST(listener.descriptor() >= 0);
+  listener.stopListening();
+  loop.settle();
+}

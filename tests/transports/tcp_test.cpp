@@ -1,0 +1,234 @@
+// TCP: listening at all kinds of addresses, and what a connection can be asked and told.
+#define BOOST_TEST_MODULE tcp
+#include <penstock/runtime/errors.h>
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/tcp.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <stdexcept>
+#include <string>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::unit_test::precondition;
+
+namespace {
+
+struct Tcp {
+  Recorder client, server;
+  std::error_code failed;
+  ReactorFixture loop;
+
+  ProtocolFactory serving() {
+    return [this] { return server.makeProtocol(); };
+  }
+
+  Listener& listenAt(const Address& at, const ListenOptions& options = {}) {
+    return listenTcp(loop.reactor(), at, serving(), options);
+  }
+
+  // Connects and waits until both ends were made.
+  void connectTo(const Address& to, const ConnectOptions& options = {}) {
+    connectTcp(
+        loop.reactor(), to, [this] { return client.makeProtocol(); },
+        [this](std::error_code why) { failed = why; }, options);
+    loop.runUntil([&] { return failed || (client.made() && server.made()); }, "the connection");
+    BOOST_REQUIRE_MESSAGE(!failed, failed.message());
+  }
+
+  void connectAt(const Address& at, const ListenOptions& options = {}) {
+    connectTo(getHost(listenAt(at, options)));
+  }
+};
+
+template <class Call>
+std::system_error errorFrom(Call call) {
+  try {
+    call();
+  } catch (const std::system_error& error) {
+    return error;
+  }
+  return std::system_error(std::error_code{}, "nothing was thrown");
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(both_ends_agree_about_their_addresses, Tcp) {
+  Listener& listener = listenAt(Address::parse("127.0.0.1:0"));
+
+  const Address at = getHost(listener);
+  connectTo(at);
+
+  BOOST_TEST(at.host() == "127.0.0.1");
+  BOOST_TEST(at.port() != 0);
+  BOOST_CHECK(getPeer(client.transport()) == at);
+  BOOST_CHECK(getHost(server.transport()) == at);
+  BOOST_CHECK(getHost(client.transport()) == getPeer(server.transport()));
+}
+
+BOOST_FIXTURE_TEST_CASE(ipv6_carries_bytes_and_tells_its_addresses, Tcp) {
+  connectAt(Address::loopback(0, AF_INET6));
+
+  client.transport().write(asBytes("six"));
+  loop.runUntil([&] { return server.received == "six"; }, "the bytes");
+
+  BOOST_TEST(getPeer(client.transport()).host() == "::1");
+  BOOST_TEST(getHost(server.transport()).family() == AF_INET6);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_ipv6_listener_hears_ipv4_unless_told_otherwise, Tcp,
+                        *precondition(onRealKernel)) {
+  const std::uint16_t both = getHost(listenAt(Address::any(0, AF_INET6))).port();
+  connectTo(Address::loopback(both));
+  BOOST_TEST(getPeer(server.transport()).host() == "::ffff:127.0.0.1");
+
+  ListenOptions options;
+  options.ipv6Only = true;
+  const std::uint16_t six = getHost(listenAt(Address::any(0, AF_INET6), options)).port();
+  connectTcp(
+      loop.reactor(), Address::loopback(six), [] { return nullptr; },
+      [this](std::error_code why) { failed = why; });
+  loop.runUntil([&] { return static_cast<bool>(failed); }, "the refusal");
+  BOOST_CHECK(failed == std::errc::connection_refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_in_use_is_named_in_the_error, Tcp) {
+  const Address at = getHost(listenAt(Address::parse("127.0.0.1:0")));
+
+  const std::system_error error = errorFrom([&] { listenAt(at); });
+
+  BOOST_CHECK(error.code() == std::errc::address_in_use);
+  BOOST_TEST(error.what() == "bind " + at.text() + ": Address already in use");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_that_is_not_ours_is_named_in_the_error, Tcp,
+                        *precondition(onRealKernel)) {
+  const std::system_error error = errorFrom([&] { listenAt(Address::parse("192.0.2.1:0")); });
+
+  BOOST_CHECK(error.code() == std::errc::address_not_available);
+  BOOST_TEST(std::string(error.what()).starts_with("bind 192.0.2.1:0: "));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_can_be_listened_at_again_at_once, Tcp) {
+  Listener& listener = listenAt(Address::parse("127.0.0.1:0"));
+  const Address at = getHost(listener);
+  connectTo(at);
+  listener.stopListening();
+  server.transport().loseConnection();  // This side ends first and keeps the port in TIME_WAIT.
+  loop.runUntil([&] { return client.lost && server.lost; }, "the end");
+
+  Listener& again = listenAt(at);
+
+  BOOST_CHECK(getHost(again) == at);
+}
+
+BOOST_FIXTURE_TEST_CASE(several_listeners_share_a_port_only_if_all_ask_for_it, Tcp,
+                        *precondition(onRealKernel)) {
+  ListenOptions options;
+  options.reusePort = true;
+  const Address at = getHost(listenAt(Address::parse("127.0.0.1:0"), options));
+
+  Listener& second = listenAt(at, options);
+  const std::system_error error = errorFrom([&] { listenAt(at); });
+
+  BOOST_CHECK(getHost(second) == at);
+  BOOST_CHECK(error.code() == std::errc::address_in_use);
+}
+
+BOOST_FIXTURE_TEST_CASE(no_connection_is_made_after_stopListening, Tcp) {
+  Listener& listener = listenAt(Address::parse("127.0.0.1:0"));
+  const Address at = getHost(listener);
+
+  listener.stopListening();
+  loop.settle();
+  connectTcp(
+      loop.reactor(), at, [this] { return client.makeProtocol(); },
+      [this](std::error_code why) { failed = why; });
+  loop.runUntil([&] { return failed || client.made(); }, "an answer");
+
+  BOOST_CHECK(failed == std::errc::connection_refused);
+  BOOST_TEST(!server.made());
+}
+
+BOOST_FIXTURE_TEST_CASE(listening_takes_no_unix_address, Tcp) {
+  BOOST_CHECK_THROW(listenAt(Address::parse("unix:@x")), std::invalid_argument);
+}
+
+BOOST_FIXTURE_TEST_CASE(no_delay_is_on_at_both_ends_unless_told_otherwise, Tcp,
+                        *precondition(onRealKernel)) {
+  connectAt(Address::parse("127.0.0.1:0"));
+
+  BOOST_TEST(getTcpNoDelay(client.transport()));
+  BOOST_TEST(getTcpNoDelay(server.transport()));
+  setTcpNoDelay(client.transport(), false);
+  BOOST_TEST(!getTcpNoDelay(client.transport()));
+}
+
+BOOST_FIXTURE_TEST_CASE(no_delay_can_be_left_off, Tcp, *precondition(onRealKernel)) {
+  ListenOptions listening;
+  listening.noDelay = false;
+  ConnectOptions connecting;
+  connecting.noDelay = false;
+
+  connectTo(getHost(listenAt(Address::parse("127.0.0.1:0"), listening)), connecting);
+
+  BOOST_TEST(!getTcpNoDelay(client.transport()));
+  BOOST_TEST(!getTcpNoDelay(server.transport()));
+}
+
+BOOST_FIXTURE_TEST_CASE(keep_alive_is_off_until_turned_on, Tcp, *precondition(onRealKernel)) {
+  connectAt(Address::parse("127.0.0.1:0"));
+
+  BOOST_TEST(!getTcpKeepAlive(client.transport()));
+  setTcpKeepAlive(client.transport(), true);
+  BOOST_TEST(getTcpKeepAlive(client.transport()));
+  BOOST_TEST(!getTcpKeepAlive(server.transport()));
+}
+
+BOOST_FIXTURE_TEST_CASE(half_closing_leaves_the_answer_a_way_back, Tcp) {
+  server.halfCloseable = true;
+  client.halfCloseable = true;
+  server.onReadLost = [this] {
+    server.transport().write(asBytes("answer to " + server.received));
+    server.transport().loseConnection();
+  };
+  connectAt(Address::parse("127.0.0.1:0"));
+
+  client.transport().write(asBytes("question"));
+  client.transport().loseWriteConnection();
+  loop.runUntil([&] { return client.heard("readLost"); }, "the answer and its end");
+
+  BOOST_TEST(client.received == "answer to question");
+  BOOST_TEST(client.heard("writeLost"));
+  client.transport().loseConnection();
+  BOOST_TEST(client.events.back() == "lost");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_abort_resets_the_other_side, Tcp) {
+  connectAt(Address::parse("127.0.0.1:0"));
+
+  client.transport().abortConnection();
+  loop.runUntil([&] { return client.lost && server.lost; }, "the end");
+
+  BOOST_CHECK(client.why == ConnectionError::kAborted);
+  BOOST_CHECK(server.why == std::errc::connection_reset);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_no_address_and_no_options, Tcp) {
+  bool asked = false;
+  client.onLost = [&](std::error_code) {
+    asked = true;
+    BOOST_CHECK_THROW(getHost(client.transport()), std::logic_error);
+    BOOST_CHECK_THROW(getPeer(client.transport()), std::logic_error);
+    BOOST_CHECK_THROW(setTcpNoDelay(client.transport(), true), std::logic_error);
+    BOOST_CHECK_THROW(getTcpKeepAlive(client.transport()), std::logic_error);
+  };
+  connectAt(Address::parse("127.0.0.1:0"));
+
+  client.transport().loseConnection();
+  loop.runUntil([&] { return client.lost; }, "the end");
+
+  BOOST_TEST(asked);
+}
