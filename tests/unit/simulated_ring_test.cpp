@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_bundle_fills_several_buffers) {
 
   BOOST_REQUIRE(completions.size() == 1);
   BOOST_TEST(completions[0].res == 40);
-  BOOST_TEST(completions[0].flags >> IORING_CQE_BUFFER_SHIFT == 0U);
+  BOOST_TEST((completions[0].flags >> IORING_CQE_BUFFER_SHIFT) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_send_of_all_goes_on_as_the_reader_takes) {
