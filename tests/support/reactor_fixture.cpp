@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kLongestWait = 100ms;
 constexpr int kQuietTurns = 10;
+constexpr Duration kQuietTime = 5ms;
 
 }  // namespace
 
@@ -37,10 +38,18 @@ void ReactorFixture::turn(int count) {
   for (int i = 0; i < count; ++i) reactor_->iterate();
 }
 
-// Loopback delivers within the system call that sends, so that quiet turns mean that nothing is
-// under way; a simulated kernel may delay, hence the short waits.
+// Loopback delivers within the system call that sends, so that a quiet while means that nothing is
+// under way; the turns allow for what a kernel, simulated or not, puts off.
 void ReactorFixture::settle() {
-  for (int i = 0; i < kQuietTurns; ++i) reactor_->iterate(1ms);
+  std::uint64_t seen = eventsWrittenDown();
+  TimePoint quietSince = reactor_->now();
+  for (int turns = 0; turns < kQuietTurns || reactor_->now() - quietSince < kQuietTime; ++turns) {
+    reactor_->iterate(1ms);
+    if (eventsWrittenDown() == seen) continue;
+    seen = eventsWrittenDown();
+    quietSince = reactor_->now();
+    turns = 0;
+  }
 }
 
 Listener& ReactorFixture::listen(ProtocolFactory factory, SocketFamily family) {

@@ -35,7 +35,8 @@ class ReactorFixture {
   // Turns the loop `count` times, without waiting.
   void turn(int count = 1);
 
-  // Runs the loop until both sides are as quiet as they get: no event for some turns.
+  // Runs the loop until both sides are as quiet as they get: no event for a while.
+  // For checking that something does not happen, or after what cannot be waited for.
   void settle();
 
   // A connection through a listener and a connect, with both ends in this loop. Returns when both

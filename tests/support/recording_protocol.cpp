@@ -4,18 +4,29 @@
 #include <stdexcept>
 
 namespace penstock::testing {
+namespace {
+
+std::uint64_t writtenDown = 0;
+
+}  // namespace
+
+std::uint64_t eventsWrittenDown() { return writtenDown; }
+
+void eventWrittenDown() { ++writtenDown; }
 
 class RecordingProtocol final : public Protocol {
  public:
   explicit RecordingProtocol(Recorder& recorder) : recorder_(recorder) {}
 
   void connectionMade(Transport& transport) override {
+    eventWrittenDown();
     recorder_.transport_ = &transport;
     recorder_.events.emplace_back("made");
     if (recorder_.onMade) recorder_.onMade(transport);
   }
 
   void dataReceived(Bytes bytes) override {
+    eventWrittenDown();
     if (recorder_.events.back() != "data") recorder_.events.emplace_back("data");
     if (recorder_.keepsData) recorder_.received += asText(bytes);
     if (recorder_.onData) recorder_.onData(bytes);
@@ -24,16 +35,19 @@ class RecordingProtocol final : public Protocol {
   bool isHalfCloseable() const noexcept override { return recorder_.halfCloseable; }
 
   void readConnectionLost() override {
+    eventWrittenDown();
     recorder_.events.emplace_back("readLost");
     if (recorder_.onReadLost) recorder_.onReadLost();
   }
 
   void writeConnectionLost() override {
+    eventWrittenDown();
     recorder_.events.emplace_back("writeLost");
     if (recorder_.onWriteLost) recorder_.onWriteLost();
   }
 
   void connectionLost(std::error_code why) override {
+    eventWrittenDown();
     recorder_.events.push_back(why ? "lost: " + why.message() : "lost");
     recorder_.why = why;
     recorder_.lost = true;

@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/transport.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,11 @@
 #include <vector>
 
 namespace penstock::testing {
+
+// How many events all recorders and scripted producers of this process have written down: stands
+// still when nothing happens.
+std::uint64_t eventsWrittenDown();
+void eventWrittenDown();
 
 // What one side of a connection heard. Made by the test before the reactor, so that it outlives
 // the connection.

@@ -1,4 +1,5 @@
 #include <penstock/tests/support/pattern.h>
+#include <penstock/tests/support/recording_protocol.h>
 #include <penstock/tests/support/scripted_producer.h>
 
 #include <algorithm>
@@ -10,16 +11,19 @@ int ScriptedProducer::count(const std::string& event) const {
 }
 
 void ScriptedProducer::pauseProducing() {
+  eventWrittenDown();
   events.emplace_back("pause");
   if (onPause) onPause();
 }
 
 void ScriptedProducer::resumeProducing() {
+  eventWrittenDown();
   events.emplace_back("resume");
   if (onResume) onResume();
 }
 
 void ScriptedProducer::stopProducing() {
+  eventWrittenDown();
   events.emplace_back("stop");
   if (onStop) onStop();
 }

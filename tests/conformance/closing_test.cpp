@@ -1,0 +1,421 @@
+// The ways a connection ends: close, half-close, abort, and what the peer does.
+#define BOOST_TEST_MODULE closing
+#include <penstock/runtime/errors.h>
+#include <penstock/tests/support/pattern.h>
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/scripted_producer.h>
+
+#include <sys/socket.h>
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::test_tools::per_element;
+using Events = std::vector<std::string>;
+
+namespace {
+
+void shrinkBuffers(int fd) {
+  setSendBuffer(fd, 16384);
+  setReceiveBuffer(fd, 16384);
+}
+
+// Two ends that both may half-close.
+struct Pair {
+  Recorder client, server;
+  ReactorFixture loop;
+
+  explicit Pair(bool halfCloseable = true, SocketFamily family = SocketFamily::kTcp) {
+    client.halfCloseable = server.halfCloseable = halfCloseable;
+    loop.connect(client, server, family, shrinkBuffers);
+  }
+
+  void waitForBothEnds() {
+    loop.runUntil([&] { return client.lost && server.lost; }, "both ends to be lost");
+    loop.settle();
+  }
+};
+
+}  // namespace
+
+// --- Close --------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_close_ends_both_sides_cleanly) {
+  for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
+    Pair test(false, family);
+
+    test.client.transport().loseConnection();
+    BOOST_TEST(!test.client.lost);  // Never from inside the call.
+    test.waitForBothEnds();
+
+    BOOST_TEST(test.client.events == (Events{"made", "lost"}), per_element());
+    BOOST_TEST(test.server.events == (Events{"made", "lost"}), per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_close_first_flushes_a_mebibyte_to_a_slow_reader) {
+  Pair test(false);
+  const std::string mebibyte(1 << 20, 'm');
+  test.server.onData = [&](Bytes) {  // Reads once a turn.
+    test.server.transport().pauseProducing();
+    test.loop->callSoon([&] {
+      if (test.server.connected()) test.server.transport().resumeProducing();
+    });
+  };
+
+  test.client.transport().write(asBytes(mebibyte));
+  test.client.transport().loseConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.received.size() == mebibyte.size());
+  BOOST_TEST(!test.client.why);
+  BOOST_TEST(!test.server.why);
+}
+
+BOOST_AUTO_TEST_CASE(both_sides_may_close_at_once) {
+  Pair test(false);
+
+  test.client.transport().loseConnection();
+  test.server.transport().loseConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(!test.client.why);
+  BOOST_TEST(!test.server.why);
+}
+
+BOOST_AUTO_TEST_CASE(closing_twice_is_closing_once) {
+  Pair test(false);
+
+  for (int i = 0; i < 3; ++i) test.client.transport().loseConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.client.events == (Events{"made", "lost"}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_written_between_a_close_and_its_end_is_sent) {
+  Pair test(false);
+
+  test.client.transport().write(asBytes("before"));
+  test.client.transport().loseConnection();
+  test.client.transport().write(asBytes(" and after"));
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.received == "before and after");
+}
+
+BOOST_AUTO_TEST_CASE(a_closing_side_reads_no_more) {
+  Pair test(false);
+  test.server.transport().pauseProducing();
+  test.client.transport().write(asBytes(std::string(1 << 20, 'x')));  // Keeps the close waiting.
+
+  test.client.transport().loseConnection();
+  test.server.transport().write(asBytes("unheard"));
+  test.loop.settle();
+  test.client.transport().resumeProducing();  // Of no use any more.
+  test.loop.settle();
+  test.server.transport().resumeProducing();
+  test.waitForBothEnds();
+
+  BOOST_TEST(!test.client.heard("data"));
+}
+
+BOOST_AUTO_TEST_CASE(a_protocol_that_is_not_half_closeable_is_lost_at_the_peers_end) {
+  Pair test(false);
+
+  test.client.transport().loseWriteConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.events == (Events{"made", "lost"}), per_element());
+  BOOST_TEST(!test.client.heard("writeLost"));
+}
+
+// --- Half-close ---------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_half_close_is_heard_once_on_both_sides_and_the_other_way_stays_open) {
+  for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
+    Pair test(true, family);
+
+    test.client.transport().write(asBytes("question"));
+    test.client.transport().loseWriteConnection();
+    test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
+    test.loop.settle();
+    test.server.transport().write(asBytes("answer"));
+    test.loop.runUntil([&] { return test.client.received == "answer"; }, "the answer");
+    test.loop.settle();
+
+    BOOST_TEST(test.client.events == (Events{"made", "writeLost", "data"}), per_element());
+    BOOST_TEST(test.server.events == (Events{"made", "data", "readLost"}), per_element());
+    BOOST_TEST(test.client.transport().writeDisconnected());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(half_closes_both_ways_leave_both_to_close) {
+  Pair test;
+
+  test.client.transport().loseWriteConnection();
+  test.server.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.client.heard("readLost") && test.server.heard("readLost"); },
+                     "both ends");
+  test.loop.settle();
+  BOOST_TEST((!test.client.lost && !test.server.lost));
+  test.client.transport().loseConnection();
+  test.server.transport().loseConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(!test.client.why);
+  BOOST_TEST(!test.server.why);
+}
+
+BOOST_AUTO_TEST_CASE(a_close_after_a_half_close_is_over_inside_the_call) {
+  Pair test;
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.client.heard("writeLost"); }, "the half-close");
+
+  test.client.transport().loseConnection();
+
+  BOOST_TEST(test.client.lost);
+  BOOST_TEST(!test.client.why);
+}
+
+BOOST_AUTO_TEST_CASE(a_half_close_first_flushes_what_is_queued) {
+  Pair test;
+  const std::string mebibyte(1 << 20, 'm');
+
+  test.client.transport().write(asBytes(mebibyte));
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
+
+  BOOST_TEST(test.server.received.size() == mebibyte.size());
+}
+
+BOOST_AUTO_TEST_CASE(half_closing_twice_is_half_closing_once) {
+  Pair test;
+
+  test.client.transport().loseWriteConnection();
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
+  test.client.transport().loseWriteConnection();
+  test.loop.settle();
+
+  BOOST_TEST(test.client.events == (Events{"made", "writeLost"}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(writes_after_a_half_close_are_ignored) {
+  Pair test;
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.client.heard("writeLost"); }, "the half-close");
+
+  test.client.transport().write(asBytes("too late"));
+
+  BOOST_TEST(test.client.transport().bufferedBytes() == 0U);
+  test.loop.settle();
+  BOOST_TEST(!test.server.heard("data"));
+}
+
+BOOST_AUTO_TEST_CASE(a_close_overtakes_a_half_close_that_still_waits) {
+  Pair test;
+  const std::string mebibyte(1 << 20, 'm');
+
+  test.client.transport().write(asBytes(mebibyte));
+  test.client.transport().loseWriteConnection();
+  test.client.transport().loseConnection();
+  test.server.onReadLost = [&] { test.server.transport().loseConnection(); };
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.received.size() == mebibyte.size());
+  BOOST_TEST(!test.client.why);
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_input_is_heard_once_though_reading_is_resumed) {
+  Pair test;
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
+
+  for (int i = 0; i < 3; ++i) {
+    test.server.transport().pauseProducing();
+    test.server.transport().resumeProducing();
+    test.loop.settle();
+  }
+
+  BOOST_TEST(test.server.events == (Events{"made", "readLost"}), per_element());
+}
+
+// --- Abort --------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(an_abort_is_reported_in_the_next_turn_and_resets_the_peer) {
+  Pair test;
+
+  test.client.transport().abortConnection();
+  BOOST_TEST(!test.client.lost);
+  test.waitForBothEnds();
+
+  BOOST_TEST((test.client.why == ConnectionError::kAborted));
+  BOOST_TEST((test.server.why == std::errc::connection_reset));
+}
+
+BOOST_AUTO_TEST_CASE(an_abort_drops_what_is_queued) {
+  Pair test;
+  test.server.transport().pauseProducing();
+  test.client.transport().write(asBytes(std::string(4 << 20, 'x')));
+  test.loop.settle();
+
+  test.client.transport().abortConnection();
+  test.loop.runUntil([&] { return test.client.lost; }, "the abort");
+  if (test.server.connected()) test.server.transport().resumeProducing();
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.received.size() < (4U << 20));
+  BOOST_TEST(!!test.server.why);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_delivered_after_an_abort) {
+  Pair test;
+  test.server.transport().write(asBytes("on its way"));
+  test.loop.turn();
+
+  const Events before = test.client.events;
+  test.client.transport().abortConnection();
+  test.client.transport().resumeProducing();
+  test.client.transport().write(asBytes("dropped"));
+  test.waitForBothEnds();
+
+  Events expected = before;
+  expected.push_back("lost: " + test.client.why.message());
+  BOOST_TEST(test.client.events == expected, per_element());
+  BOOST_TEST(test.server.received.empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_abort_has_the_last_word_over_close_and_half_close) {
+  Pair test;
+
+  test.client.transport().loseWriteConnection();
+  test.client.transport().loseConnection();
+  test.client.transport().abortConnection();
+  test.client.transport().loseConnection();
+  test.client.transport().abortConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST((test.client.why == ConnectionError::kAborted));
+}
+
+BOOST_AUTO_TEST_CASE(an_abort_ends_a_close_that_waits_for_a_reader_that_never_reads) {
+  Pair test(false);
+  test.server.transport().pauseProducing();
+  test.client.transport().write(asBytes(std::string(4 << 20, 'x')));
+  test.client.transport().loseConnection();
+  test.loop.settle();
+  BOOST_TEST(!test.client.lost);
+
+  test.client.transport().abortConnection();
+  test.loop.runUntil([&] { return test.client.lost; }, "the abort");
+
+  BOOST_TEST((test.client.why == ConnectionError::kAborted));
+}
+
+BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {
+  Pair test;
+  ScriptedProducer producer;
+  test.client.transport().registerProducer(producer, Production::kStreaming);
+
+  test.client.transport().abortConnection();
+  test.loop.runUntil([&] { return test.client.lost; }, "the abort");
+
+  BOOST_TEST(producer.events == Events{"stop"}, per_element());
+}
+
+// --- The peer goes away -------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_reset_is_told_with_its_reason) {
+  Pair test;
+
+  test.server.transport().abortConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST((test.client.why == std::errc::connection_reset));
+  BOOST_TEST(test.client.events.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_close_that_waits_hears_the_reset_of_a_peer_that_never_reads) {
+  Pair test(false);
+  test.server.transport().pauseProducing();
+  test.client.transport().write(asBytes(std::string(4 << 20, 'x')));
+  test.client.transport().loseConnection();
+  test.loop.settle();
+  BOOST_TEST(!test.client.lost);
+
+  test.server.transport().abortConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(!!test.client.why);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_peer_sent_before_its_end_is_delivered_before_the_end) {
+  Pair test(false);
+  const std::string words(200'000, 'w');
+
+  test.client.transport().write(asBytes(words));
+  test.client.transport().loseConnection();
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.received.size() == words.size());
+  BOOST_TEST(test.server.events == (Events{"made", "data", "lost"}), per_element());
+}
+
+namespace {
+
+// A peer that is not Penstock sends its last words and is gone at once.
+void sendAndGo(OwnedFd peer, bool reset) {
+  BOOST_REQUIRE_EQUAL(::send(peer.get(), "bye", 3, 0), 3);
+  const linger immediately{1, 0};
+  if (reset) ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+}
+
+enum class GoesAway { kBeforeTheAccept, kWhileWeRead, kAfterOtherBytes, kWhileWePause };
+
+void checkEndIsHeard(GoesAway when, SocketFamily family, bool reset) {
+  Recorder server;
+  ReactorFixture loop;
+  Listener& listener = loop.listen([&] { return server.makeProtocol(); }, family);
+  loop.turn(3);
+  OwnedFd peer = connectRaw(addressOf(listener.descriptor()));
+  if (when != GoesAway::kBeforeTheAccept) {
+    loop.runUntil([&] { return server.made(); }, "the accept");
+  }
+  if (when == GoesAway::kAfterOtherBytes) {
+    BOOST_REQUIRE_EQUAL(::send(peer.get(), "hi ", 3, 0), 3);
+    loop.runUntil([&] { return !server.received.empty(); }, "the first bytes");
+  }
+  if (when == GoesAway::kWhileWePause) server.transport().pauseProducing();
+  loop.settle();
+
+  sendAndGo(std::move(peer), reset);
+  loop.settle();
+  if (server.connected()) server.transport().resumeProducing();
+  loop.runUntil([&] { return server.lost; }, "the end");
+
+  const bool isReset = reset && family == SocketFamily::kTcp;
+  BOOST_TEST((server.why == std::errc::connection_reset) == isReset);
+  const bool mayBeDropped = isReset && when == GoesAway::kWhileWePause;
+  if (!mayBeDropped) BOOST_TEST(server.received.substr(server.received.size() - 3) == "bye");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_end_that_comes_with_the_last_bytes_is_heard_at_any_time,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  for (const GoesAway when : {GoesAway::kBeforeTheAccept, GoesAway::kWhileWeRead,
+                              GoesAway::kAfterOtherBytes, GoesAway::kWhileWePause}) {
+    for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
+      for (const bool reset : {false, true}) {
+        BOOST_TEST_CONTEXT("case " << static_cast<int>(when) << ", family "
+                                   << static_cast<int>(family) << ", reset " << reset) {
+          checkEndIsHeard(when, family, reset);
+        }
+      }
+    }
+  }
+}
