@@ -126,7 +126,11 @@ void FileHandle::submitRead() {
     const bool bundles = readKind_ != ReadKind::kBulk && loop().ring().has(kReceiveBundles);
     if (bundles) entry.ioprio |= kRecvSendBundle;
     if (readKind_ == ReadKind::kOnce) entry.len = kMostBytesPerRead;
-    if (!moreWaits_) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
+    // A multishot that polls first takes what it finds ready for one event: it would receive the
+    // bytes and miss the end that came with them.
+    if (!moreWaits_ && readKind_ != ReadKind::kMultishot) {
+      entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
+    }
   });
 }
 

@@ -32,15 +32,16 @@ constexpr std::uint32_t kNoBufferRing = 0;
 constexpr std::uint32_t kPlain = ~0U;
 
 const TestBackend kTestBackends[] = {
-    {"epoll", Backend::kEpoll, 0, false},
-    {"uring", Backend::kUring, 0, false},
-    {"uring-no-bundles", Backend::kUring, kNoBundles, false},
-    {"uring-no-multishot", Backend::kUring, kNoMultishot, false},
-    {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false},
-    {"uring-plain", Backend::kUring, kPlain, false},
-    {"simulated-epoll", Backend::kEpoll, 0, true},
-    {"simulated-uring", Backend::kUring, 0, true},
-    {"simulated-uring-plain", Backend::kUring, kPlain, true},
+    {"epoll", Backend::kEpoll, 0, false, false},
+    {"uring", Backend::kUring, 0, false, false},
+    {"uring-multishot", Backend::kUring, 0, true, false},
+    {"uring-no-bundles", Backend::kUring, kNoBundles, false, false},
+    {"uring-no-multishot", Backend::kUring, kNoMultishot, false, false},
+    {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false, false},
+    {"uring-plain", Backend::kUring, kPlain, false, false},
+    {"simulated-epoll", Backend::kEpoll, 0, false, true},
+    {"simulated-uring", Backend::kUring, 0, false, true},
+    {"simulated-uring-plain", Backend::kUring, kPlain, false, true},
 };
 
 const TestBackend* chosen = &kTestBackends[0];
@@ -79,12 +80,16 @@ std::string chooseTestBackend(std::string_view name) {
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.backend = testBackend().family;
   options.uringFeaturesOff |= testBackend().uringFeaturesOff;
+<<<<<<< HEAD
 #ifdef PENSTOCK_WITH_URING
   // Whether the real kernel has io_uring does not matter to the simulated one.
   if (testBackend().simulated && testBackend().family == Backend::kUring) {
     return std::make_unique<uring::Reactor>(std::move(options));
   }
 #endif
+=======
+  options.uringMultishotReceive |= testBackend().uringMultishotReceive;
+>>>>>>> 9563aa2 (A multishot receive does not poll first)
   return Reactor::create(std::move(options));
 }
 

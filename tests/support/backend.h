@@ -15,7 +15,8 @@ struct TestBackend {
   std::string name;
   Backend family;
   std::uint32_t uringFeaturesOff;  // What the kernel has and this run does without.
-  bool simulated;                  // On the simulated kernel: virtual time, no real descriptors.
+  bool uringMultishotReceive;
+  bool simulated;  // On the simulated kernel: virtual time, no real descriptors.
 };
 
 // The one that was chosen.
