@@ -80,16 +80,13 @@ std::string chooseTestBackend(std::string_view name) {
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.backend = testBackend().family;
   options.uringFeaturesOff |= testBackend().uringFeaturesOff;
-<<<<<<< HEAD
+  options.uringMultishotReceive |= testBackend().uringMultishotReceive;
 #ifdef PENSTOCK_WITH_URING
   // Whether the real kernel has io_uring does not matter to the simulated one.
   if (testBackend().simulated && testBackend().family == Backend::kUring) {
     return std::make_unique<uring::Reactor>(std::move(options));
   }
 #endif
-=======
-  options.uringMultishotReceive |= testBackend().uringMultishotReceive;
->>>>>>> 9563aa2 (A multishot receive does not poll first)
   return Reactor::create(std::move(options));
 }
 
