@@ -20,7 +20,7 @@ struct UnixListenOptions {
 
   // Permissions of the socket file, set before anyone can connect; connecting takes the right to
   // write. None: those that the umask leaves. Not for abstract names.
-  std::optional<mode_t> mode;
+  std::optional<mode_t> mode = std::nullopt;
 
   // A socket file that nobody listens at any more, left behind by a process that was killed, is
   // replaced. It is taken for one only if connecting to it is refused; anything else at the path

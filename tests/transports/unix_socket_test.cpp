@@ -1,0 +1,293 @@
+// UNIX sockets: paths and abstract names, permissions, and files left behind.
+#define BOOST_TEST_MODULE unix_socket
+#include <penstock/runtime/errors.h>
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/tcp.h>
+#include <penstock/transports/unix_socket.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::unit_test::precondition;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory of its own for each test case.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (fs::temp_directory_path() / "penstock-XXXXXX").string();
+    BOOST_REQUIRE(::mkdtemp(name.data()));
+    path_ = name;
+  }
+  ~TemporaryDirectory() { fs::remove_all(path_); }
+  std::string file(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+struct Unix {
+  Recorder client, server;
+  TemporaryDirectory directory;
+  const std::string path = directory.file("socket");
+  const Address at = Address::unixPath(path);
+  std::optional<std::error_code> failed;
+  ReactorFixture loop;
+
+  Listener& listenAt(const Address& address, const UnixListenOptions& options = {}) {
+    return listenUnix(
+        loop.reactor(), address, [this] { return server.makeProtocol(); }, options);
+  }
+  void startConnecting(const Address& to) {
+    connectUnix(
+        loop.reactor(), to, [this] { return client.makeProtocol(); },
+        [this](std::error_code why) { failed = why; });
+  }
+  void connectTo(const Address& to) {
+    startConnecting(to);
+    loop.runUntil([&] { return failed || (client.made() && server.made()); }, "the connection");
+    BOOST_REQUIRE(!failed);
+  }
+
+  std::error_code errorOfListening(const UnixListenOptions& options = {}) {
+    try {
+      listenAt(at, options);
+    } catch (const std::system_error& error) {
+      BOOST_TEST(std::string(error.what()).starts_with("bind unix:" + path + ": "));
+      return error.code();
+    }
+    return {};
+  }
+
+  // What a killed process leaves: a socket file that nobody listens at.
+  void leaveStaleFile() {
+    const OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    BOOST_REQUIRE(::bind(fd.get(), at.data(), at.length()) == 0);
+    BOOST_REQUIRE(::listen(fd.get(), 1) == 0);
+  }
+};
+
+mode_t permissionsOf(const std::string& path) {
+  struct stat status {};
+  BOOST_REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777;
+}
+
+}  // namespace
+
+// What is in the file system needs the real kernel; the simulated one has names only.
+BOOST_AUTO_TEST_SUITE(paths, *precondition(onRealKernel))
+
+BOOST_FIXTURE_TEST_CASE(a_path_carries_bytes_both_ways_and_is_the_address, Unix) {
+  Listener& listener = listenAt(at);
+  connectTo(at);
+
+  client.transport().write(asBytes("there"));
+  server.transport().write(asBytes("back"));
+  loop.runUntil([&] { return server.received == "there" && client.received == "back"; }, "bytes");
+
+  BOOST_CHECK(getHost(listener) == at);
+  BOOST_CHECK(getPeer(client.transport()) == at);
+  BOOST_TEST(getPeer(server.transport()).text() == "unix:");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_path_is_removed_when_listening_stops, Unix) {
+  Listener& listener = listenAt(at);
+  BOOST_TEST(fs::exists(path));
+  connectTo(at);
+
+  listener.stopListening();
+
+  BOOST_TEST(!fs::exists(path));
+  client.transport().write(asBytes("still here"));
+  loop.runUntil([&] { return server.received == "still here"; }, "the bytes");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_path_is_removed_with_the_reactor, Unix) {
+  listenAt(at);
+
+  loop.destroy();
+
+  BOOST_TEST(!fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_path_can_be_listened_at_again_in_the_same_turn, Unix) {
+  listenAt(at).stopListening();
+
+  Listener& again = listenAt(at);
+  loop.settle();
+
+  BOOST_TEST(fs::exists(path));
+  connectTo(at);
+  again.stopListening();
+  BOOST_TEST(!fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_that_has_taken_the_place_of_ours_is_left_alone, Unix) {
+  Listener& listener = listenAt(at);
+  fs::remove(path);
+  std::ofstream(path) << "precious";
+
+  listener.stopListening();
+
+  BOOST_TEST(fs::file_size(path) == 8);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_left_behind_is_replaced, Unix) {
+  leaveStaleFile();
+
+  listenAt(at);
+
+  connectTo(at);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_left_behind_is_in_the_way_where_that_is_wanted, Unix) {
+  leaveStaleFile();
+
+  BOOST_CHECK(errorOfListening({.replaceStale = false}) == std::errc::address_in_use);
+  BOOST_TEST(fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_path_that_somebody_listens_at_is_in_use_and_stays, Unix) {
+  listenAt(at);
+
+  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+
+  connectTo(at);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_whose_backlog_is_full_is_not_taken_for_stale, Unix) {
+  const OwnedFd busy(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  BOOST_REQUIRE(::bind(busy.get(), at.data(), at.length()) == 0);
+  BOOST_REQUIRE(::listen(busy.get(), 0) == 0);
+  const OwnedFd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  BOOST_REQUIRE(::connect(waiting.get(), at.data(), at.length()) == 0);
+
+  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+
+  BOOST_TEST(fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_that_is_no_socket_is_in_use_and_stays, Unix) {
+  std::ofstream(path) << "precious";
+
+  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+
+  BOOST_TEST(fs::file_size(path) == 8);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_replaced_while_another_process_is_at_it, Unix) {
+  leaveStaleFile();
+  const OwnedFd lock(::open(fs::path(path).parent_path().c_str(), O_RDONLY | O_CLOEXEC));
+  BOOST_REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
+
+  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+
+  BOOST_TEST(fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_permissions_of_the_file_can_be_chosen, Unix) {
+  listenAt(at, {.mode = 0600});
+
+  BOOST_TEST(permissionsOf(path) == 0600);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_choice_the_umask_decides, Unix) {
+  const mode_t before = ::umask(0027);
+  listenAt(at);
+  ::umask(before);
+
+  BOOST_TEST(permissionsOf(path) == 0750);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_directory_that_is_not_there_is_named_in_the_error, Unix) {
+  const Address nowhere = Address::unixPath(directory.file("none/socket"));
+
+  std::string complaint;
+  try {
+    listenAt(nowhere);
+  } catch (const std::system_error& error) {
+    complaint = error.what();
+  }
+
+  BOOST_TEST(complaint == "bind " + nowhere.text() + ": No such file or directory");
+}
+
+BOOST_FIXTURE_TEST_CASE(connecting_where_nobody_listens_fails, Unix) {
+  startConnecting(at);
+  loop.runUntil([&] { return failed.has_value(); }, "the failure");
+  BOOST_CHECK(*failed == std::errc::no_such_file_or_directory);
+
+  failed.reset();
+  leaveStaleFile();
+  startConnecting(at);
+  loop.runUntil([&] { return failed.has_value(); }, "the refusal");
+  BOOST_CHECK(*failed == std::errc::connection_refused);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_CASE(an_abstract_name_carries_bytes_and_needs_no_file, Unix) {
+  const Address name = Address::unixAbstract(path);
+  Listener& listener = listenAt(name);
+  connectTo(name);
+
+  client.transport().write(asBytes("there"));
+  loop.runUntil([&] { return server.received == "there"; }, "the bytes");
+
+  BOOST_CHECK(getHost(listener) == name);
+  BOOST_TEST(!fs::exists(path));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_abstract_name_in_use_is_named_in_the_error, Unix) {
+  const Address name = Address::unixAbstract(path);
+  listenAt(name);
+
+  std::string complaint;
+  try {
+    listenAt(name);
+  } catch (const std::system_error& error) {
+    complaint = error.what();
+  }
+
+  BOOST_TEST(complaint == "bind unix:@" + path + ": Address already in use");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_half_close_goes_over_a_unix_socket, Unix) {
+  const Address name = Address::unixAbstract(path);
+  server.halfCloseable = true;
+  server.onReadLost = [this] {
+    server.transport().write(asBytes("answer"));
+    server.transport().loseConnection();
+  };
+  client.halfCloseable = true;
+  listenAt(name);
+  connectTo(name);
+
+  client.transport().loseWriteConnection();
+  loop.runUntil([&] { return client.heard("readLost"); }, "the answer and its end");
+
+  BOOST_TEST(client.received == "answer");
+}
+
+BOOST_FIXTURE_TEST_CASE(internet_addresses_are_not_for_unix_sockets, Unix) {
+  BOOST_CHECK_THROW(listenAt(Address::loopback(0)), std::invalid_argument);
+  BOOST_CHECK_THROW(startConnecting(Address::loopback(1)), std::invalid_argument);
+}
