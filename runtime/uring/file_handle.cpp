@@ -241,13 +241,15 @@ void FileHandle::continueDeferred() {
   doRead();
 }
 
+// What is being delivered is kept here: the protocol may lose the connection meanwhile.
 void FileHandle::deliverHeld() {
-  while (reading_ && !disconnected() && !held_->empty()) {
-    const std::size_t count = held_->front().size();
-    deliver(held_->front());
-    held_->consume(count);
+  std::unique_ptr<WriteBuffer> held = std::move(held_);
+  while (reading_ && !disconnected() && !held->empty()) {
+    const std::size_t count = held->front().size();
+    deliver(held->front());
+    held->consume(count);
   }
-  if (held_->empty()) held_ = nullptr;
+  if (!disconnected() && !held->empty()) held_ = std::move(held);
 }
 
 void FileHandle::doWrite() {
