@@ -60,7 +60,6 @@ class Session : public Protocol, public ListNode<InServer> {
   std::uint64_t receivedBytes() const noexcept { return receivedBytes_; }
   std::uint64_t sentBytes() const noexcept { return sentBytes_; }
   bool isFinishing() const noexcept { return finishing_; }
-  const std::string& peer() const noexcept { return peer_; }  // As the log names it.
 
  private:
   void log(const std::string& what) const;
@@ -73,8 +72,8 @@ class Session : public Protocol, public ListNode<InServer> {
   std::uint64_t sentBytes_ = 0;
   bool inputEnded_ = false;
   bool finishing_ = false;
-  std::string peer_;
-  std::string reason_;
+  std::string peer_;    // As the log names it.
+  std::string reason_;  // Empty: the error code says it.
 };
 
 }  // namespace penstock::tools

@@ -120,6 +120,18 @@ class Server:
         self.signal()
         return self.wait()
 
+    def finish(self):
+        """Ends it if it still runs, and checks that it ends well: a crash or, under a sanitizer, a
+        leak shows here."""
+        try:
+            if self.process.poll() is None:
+                self.signal()
+            status = self.wait()
+            if status != 0:
+                raise AssertionError(f"the server ended with {status}: {self.errors()}")
+        finally:
+            self.close()
+
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
@@ -160,7 +172,7 @@ class ToolTest(unittest.TestCase):
 
     def serve(self, *arguments, **options):
         server = Server(*arguments, **options)
-        self.addCleanup(server.close)
+        self.addCleanup(server.finish)
         return server
 
     def connect(self, address, receive_buffer=0, send_buffer=0):
