@@ -1,0 +1,26 @@
+// `penstock compare`, behind its command line.
+#pragma once
+
+#include <penstock/bench/compare/run/plan.h>
+
+#include <string>
+#include <vector>
+
+namespace penstock::compare {
+
+struct CommandOptions {
+  PlanRequest request;
+  std::string out = "penstock-compare";  // Where the three files go; made if it is not there.
+  std::string replay;                    // A result whose plan is carried out again.
+  std::vector<std::string> results;      // Two results that are compared; nothing is measured.
+  bool quiet = false;                    // No progress line.
+};
+
+// The profile of that name; throws BadRequest if there is none.
+Profile profileNamed(const std::string& name);
+
+// Measures and reports, or compares two results. Throws BadRequest and other std::exceptions,
+// whose text is one line; returns the exit status.
+int runCommand(const CommandOptions& options);
+
+}  // namespace penstock::compare

@@ -1,0 +1,84 @@
+// EchoLoad: messages that come back as they went, in a closed or an open loop.
+#pragma once
+
+#include <penstock/bench/compare/load/client_socket.h>
+#include <penstock/bench/compare/load/load.h>
+#include <penstock/bench/compare/pattern.h>
+
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <vector>
+
+namespace penstock::compare {
+
+// Closed loop: each connection has `depth` messages under way; one that comes back is followed by
+// the next. Open loop: messages start at random times (a Poisson process of the rate asked for),
+// whatever the server does, and latency counts from the moment a message was to start, so that
+// a server that falls behind cannot hide it.
+class EchoLoad : public Load {
+ public:
+  explicit EchoLoad(const LoadRequest& request);
+  ~EchoLoad() override;
+
+  void start() override;
+  void turn(std::int64_t untilNs) override;
+  void windowCloses() override;
+  double units() const noexcept override { return static_cast<double>(messages_); }
+  std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
+
+ protected:
+  struct Connection {
+    int fd = -1;
+    bool waitsForSpace = false;
+    std::uint64_t offset = 0;          // Where in the pattern this connection began.
+    std::uint64_t sent = 0;            // Bytes.
+    std::uint64_t wanted = 0;          // Bytes of messages that have started.
+    std::uint64_t received = 0;        // Bytes.
+    std::deque<std::int64_t> started;  // When each message under way was to start.
+  };
+
+  // Opens one more connection.
+  void open();
+
+  // From now on the first `active` connections have traffic.
+  void startTraffic(std::size_t active);
+  // Starts no more messages, and waits for the answers to those under way.
+  void stopTraffic();
+
+  // One message on a connection without traffic; waits for the answer.
+  void roundTrip(Connection& connection);
+
+  const LoadRequest& request() const noexcept { return request_; }
+  std::vector<Connection>& connections() noexcept { return connections_; }
+
+ private:
+  // Starts `count` messages whose time is `ns`.
+  void startMessages(Connection& connection, unsigned count, std::int64_t ns);
+  void awaitAnswers(Connection& connection);
+  void startDueMessages();
+  void planNext();
+  void flush(Connection& connection);
+  void receive(Connection& connection);
+  void check(Connection& connection, std::size_t count);
+  void completed(Connection& connection, unsigned count, std::int64_t ns);
+  std::uint32_t indexOf(const Connection& connection) const noexcept;
+
+  const LoadRequest request_;
+  const Pattern& pattern_ = Pattern::scrambled();
+  EventSet events_;
+  std::vector<Connection> connections_;
+  std::vector<std::byte> into_;
+  std::size_t active_ = 0;
+  std::uint64_t messages_ = 0;
+  std::uint64_t checkedBytes_ = 0;
+
+  // The open loop.
+  std::mt19937_64 random_;
+  std::exponential_distribution<double> gapSeconds_;
+  double nextNs_ = 0;
+  std::size_t turnOf_ = 0;
+  std::uint64_t startedMessages_ = 0;
+};
+
+}  // namespace penstock::compare

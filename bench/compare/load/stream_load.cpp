@@ -1,0 +1,170 @@
+#include <penstock/bench/compare/load/stream_load.h>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace penstock::compare {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+constexpr std::int64_t kReadEveryNs = 2'000'000;
+constexpr int kEndPatienceMs = 5000;
+
+// The events of a lane's two sockets are told apart by the lowest bit.
+constexpr std::uint32_t kIn = 0;
+constexpr std::uint32_t kOut = 1;
+
+int fileOf(const Pattern& pattern) {
+  const int file = checked(::memfd_create("pattern", MFD_CLOEXEC), "memfd_create");
+  std::size_t written = 0;
+  while (written < pattern.period() + Pattern::kChunk) {
+    const std::size_t left = pattern.period() + Pattern::kChunk - written;
+    const ssize_t count = ::write(file, pattern.at(written), std::min(left, Pattern::kChunk));
+    checked(static_cast<int>(count), "write");
+    written += static_cast<std::size_t>(count);
+  }
+  return file;
+}
+
+}  // namespace
+
+StreamLoad::StreamLoad(const LoadRequest& request, StreamKind kind)
+    : request_(request), kind_(kind), into_(Pattern::kChunk) {
+  if (kind.cheapWindow && kind.sends) file_ = fileOf(*kind.pattern);
+}
+
+StreamLoad::~StreamLoad() {
+  for (const Lane& lane : lanes_) {
+    closeWithReset(lane.outFd);
+    if (lane.inFd != lane.outFd) closeWithReset(lane.inFd);
+  }
+  if (file_ >= 0) ::close(file_);
+}
+
+void StreamLoad::start() {
+  for (unsigned i = 0; i < request_.cell.connections; ++i) openLane();
+  residentBefore_ = memoryOf(request_.server).resident;
+  nextReadNs_ = monotonicNs() + kReadEveryNs;
+  for (std::uint32_t i = 0; i < lanes_.size(); ++i) watch(lanes_[i], i);
+}
+
+// One after the other, so that it is known which connection back belongs to which.
+void StreamLoad::openLane() {
+  Lane& lane = lanes_.emplace_back();
+  lane.outFd = lane.inFd = connectTo(request_.port);
+  if (kind_.comesBackElsewhere) lane.inFd = acceptFrom(request_.listenFd);
+}
+
+void StreamLoad::watch(const Lane& lane, std::uint32_t index) {
+  const bool reads = kind_.receives && kind_.readRate == 0;
+  const std::uint32_t in = reads ? EPOLLIN : 0U;
+  const std::uint32_t out = kind_.sends ? EPOLLOUT : 0U;
+  if (lane.inFd == lane.outFd) return events_.add(lane.inFd, in | out, index * 2 + kIn);
+  events_.add(lane.inFd, in, index * 2 + kIn);
+  events_.add(lane.outFd, out, index * 2 + kOut);
+}
+
+void StreamLoad::turn(std::int64_t untilNs) {
+  if (kind_.readRate > 0) untilNs = std::min(untilNs, nextReadNs_);
+  for (const epoll_event& event : events_.wait(untilNs)) {
+    Lane& lane = lanes_[event.data.u32 / 2];
+    const bool outSide = lane.inFd == lane.outFd || event.data.u32 % 2 == kOut;
+    if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
+      if (kind_.receives && event.data.u32 % 2 == kIn) receive(lane, Pattern::kChunk);
+    }
+    if (outSide && (event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && kind_.sends) send(lane);
+  }
+  if (kind_.readRate > 0) readAtRate(monotonicNs());
+}
+
+void StreamLoad::send(Lane& lane) {
+  const std::size_t count =
+      cheap_ ? sendFromFile(lane)
+             : sendSome(lane.outFd, kind_.pattern->at(lane.sent), Pattern::kChunk);
+  lane.sent += count;
+  sentBytes_ += count;
+}
+
+std::size_t StreamLoad::sendFromFile(const Lane& lane) {
+  auto offset = static_cast<off_t>(lane.sent % kind_.pattern->period());
+  const ssize_t count = ::sendfile(lane.outFd, file_, &offset, Pattern::kChunk);
+  if (count >= 0) return static_cast<std::size_t>(count);
+  if (errno == EAGAIN || errno == EINTR) return 0;
+  throw ServerFault("sending to the server failed");
+}
+
+std::size_t StreamLoad::receive(Lane& lane, std::size_t most) {
+  const std::size_t count = receiveSome(lane.inFd, std::span(into_).first(most), cheap_);
+  if (count != 0 && !cheap_) check(lane, count);
+  if (kind_.sends && lane.received + count > lane.sent) {
+    throw ServerFault("the server sent more bytes than it was sent");
+  }
+  lane.received += count;
+  receivedBytes_ += count;
+  return count;
+}
+
+void StreamLoad::check(const Lane& lane, std::size_t count) {
+  checkedBytes_ += count;
+  requireMatch(*kind_.pattern, lane.received, lane.received, into_.data(), count);
+}
+
+// Every few milliseconds a portion, from each connection in its turn.
+void StreamLoad::readAtRate(std::int64_t now) {
+  if (now < nextReadNs_) return;
+  nextReadNs_ += kReadEveryNs;
+  auto portion = static_cast<std::size_t>(kind_.readRate * static_cast<double>(kReadEveryNs) / 1e9);
+  for (std::size_t i = 0; i < lanes_.size() && portion > 0; ++i) {
+    Lane& lane = lanes_[readTurn_++ % lanes_.size()];
+    portion -= receive(lane, std::min(portion, Pattern::kChunk));
+  }
+}
+
+void StreamLoad::windowCloses() {
+  cheap_ = false;
+  if (kind_.readRate == 0) return;
+  const std::int64_t grown = memoryOf(request_.server).resident - residentBefore_;
+  setExtra("growth_mib", static_cast<double>(grown) / kMiB);
+}
+
+// What was sent must all arrive: back at us, or, where nothing comes back, at a server that then
+// closes without a reset.
+void StreamLoad::finish() {
+  for (Lane& lane : lanes_) {
+    if (kind_.sends) checked(::shutdown(lane.outFd, SHUT_WR), "shutdown");
+  }
+  for (Lane& lane : lanes_) {
+    if (kind_.receives) drain(lane);
+    if (kind_.sends) expectEnd(lane);
+  }
+}
+
+void StreamLoad::drain(Lane& lane) {
+  const std::uint64_t wanted = kind_.sends ? lane.sent : lane.received + 1;
+  while (lane.received < wanted) {
+    if (!waitFor(lane.inFd, POLLIN, kEndPatienceMs)) {
+      throw ServerFault("bytes were lost: " + std::to_string(wanted - lane.received));
+    }
+    receive(lane, Pattern::kChunk);
+  }
+}
+
+void StreamLoad::expectEnd(const Lane& lane) {
+  if (!waitFor(lane.inFd, POLLIN, kEndPatienceMs)) {
+    throw ServerFault("the server did not end the connection that this side had ended");
+  }
+  const ssize_t count = ::recv(lane.inFd, into_.data(), into_.size(), MSG_DONTWAIT);
+  if (count < 0) throw ServerFault("the server reset a connection with bytes on their way");
+}
+
+double StreamLoad::units() const noexcept {
+  return static_cast<double>(kind_.receives ? receivedBytes_ : sentBytes_) / kMiB;
+}
+
+}  // namespace penstock::compare

@@ -1,0 +1,69 @@
+#include <penstock/bench/compare/report/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace penstock::compare {
+namespace {
+
+std::string printed(const char* form, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, form, value);
+  return text;
+}
+
+std::string threeDigits(double value) {
+  const double size = std::abs(value);
+  if (size >= 99.95) return printed("%.0f", value);
+  if (size >= 9.995) return printed("%.1f", value);
+  return printed("%.2f", value);
+}
+
+}  // namespace
+
+std::string figure(double value) {
+  constexpr double kMillion = 1e6;
+  constexpr double kTenThousand = 1e4;
+  if (std::abs(value) >= kMillion) return threeDigits(value / kMillion) + " M";
+  if (std::abs(value) >= kTenThousand) return threeDigits(value / 1000) + " k";
+  return threeDigits(value);
+}
+
+std::string figure(const Estimate& estimate) {
+  return figure(estimate.median) + " [" + figure(estimate.interval.low) + ", " +
+         figure(estimate.interval.high) + ']';
+}
+
+std::string ratioText(const Comparison& comparison) {
+  return (comparison.claimed ? "" : "~") + printed("%.2fx", comparison.ratio.median);
+}
+
+std::string unitOf(const std::string& metric, const Cell& cell) {
+  std::string unit(infoOf(metric).unit);
+  const auto place = unit.find("{}");
+  if (place == unit.npos) return unit;
+  const bool many = metric == "rate" && findWorkload(cell.workload)->unit != "MiB";
+  return unit.replace(place, 2, findWorkload(cell.workload)->unit + (many ? "s" : ""));
+}
+
+std::string text(const std::vector<Mark>& marks) {
+  std::string line;
+  for (const Mark& mark : marks) {
+    if (!line.empty()) line += "; ";
+    line += std::string(nameOf(mark.grade)) + ": " + mark.reason;
+  }
+  return line;
+}
+
+std::string status(const SeriesSummary& series, const CellSummary& cell) {
+  if (!series.served) return "not served";
+  return std::string(nameOf(std::max(worst(series.marks), worst(cell.marks))));
+}
+
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char each) { return (each & 0xC0) != 0x80; }));
+}
+
+}  // namespace penstock::compare

@@ -1,0 +1,31 @@
+// How figures look in the reports.
+#pragma once
+
+#include <penstock/bench/compare/run/analysis.h>
+
+#include <string>
+
+namespace penstock::compare {
+
+// Three significant digits, thousands as k and M: "3.91", "245 k", "1.98 M".
+std::string figure(double value);
+
+// "3.91 [3.88, 4.02]".
+std::string figure(const Estimate& estimate);
+
+// "0.87x", with "~" before it when no difference is claimed.
+std::string ratioText(const Comparison& comparison);
+
+// The unit of a metric at a cell: "us/message", "messages/s".
+std::string unitOf(const std::string& metric, const Cell& cell);
+
+// Marks in one line: "INVALID: …; WARN: …"; empty if there are none.
+std::string text(const std::vector<Mark>& marks);
+
+// One word for the status column: "", "WARN" or "INVALID".
+std::string status(const SeriesSummary& series, const CellSummary& cell);
+
+// Characters that a terminal shows, counting UTF-8 sequences as one.
+std::size_t width(const std::string& text);
+
+}  // namespace penstock::compare

@@ -1,0 +1,112 @@
+#include <penstock/bench/compare/report/format.h>
+#include <penstock/bench/compare/report/table.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace penstock::compare {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string median(const SeriesSummary& series, const std::string& metric) {
+  const Estimate* estimate = series.find(metric);
+  return estimate == nullptr ? "-" : figure(estimate->median);
+}
+
+Row headings(const Workload& workload, const std::string& reference) {
+  return {"engine",
+          "CPU us/" + workload.unit + " [95 %]",
+          workload.unit + (workload.unit == "MiB" ? "/s" : "s/s"),
+          "p50 us",
+          "p99 us",
+          "calls",
+          "RSS MiB",
+          "vs " + reference,
+          ""};
+}
+
+Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
+  const Estimate* cpu = series.find("cpu_us");
+  const Comparison* against =
+      series.again ? nullptr : cell.compare(series.engine, summary.reference, "cpu_us");
+  return {series.label(),
+          cpu == nullptr ? "-" : figure(*cpu),
+          median(series, "rate"),
+          median(series, "p50_us"),
+          median(series, "p99_us"),
+          median(series, "calls"),
+          median(series, "peak_mib"),
+          against == nullptr ? "" : ratioText(*against),
+          status(series, cell)};
+}
+
+std::vector<std::size_t> widthsOf(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  return widths;
+}
+
+// The first column to the left, figures to the right, remarks as they are.
+std::string laidOut(const std::vector<Row>& rows, const std::string& indent) {
+  const auto widths = widthsOf(rows);
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string space(widths[i] - width(row[i]), ' ');
+      const bool left = i == 0 || i + 1 == row.size();
+      line += (i > 0 ? "  " : "") + (left ? row[i] + space : space + row[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+std::string remarksOf(const CellSummary& cell) {
+  std::string remarks;
+  for (const SeriesSummary& series : cell.series) {
+    if (!series.marks.empty())
+      remarks += "    " + series.label() + ": " + text(series.marks) + '\n';
+  }
+  if (!cell.marks.empty()) remarks += "    " + text(cell.marks) + '\n';
+  return remarks;
+}
+
+std::string cellText(const CellSummary& cell, const Summary& summary) {
+  std::string text = cell.cell.workload + ": " + cell.description;
+  if (cell.cell.open()) text += " (" + figure(cell.ratePerSecond) + " a second)";
+  std::vector<Row> rows{headings(*findWorkload(cell.cell.workload), summary.reference)};
+  for (const SeriesSummary& series : cell.series) rows.push_back(rowOf(series, cell, summary));
+  return text + '\n' + laidOut(rows, "  ") + remarksOf(cell) + '\n';
+}
+
+std::string groupsText(const Summary& summary) {
+  if (summary.groups.empty()) return {};
+  std::vector<Row> rows{{"group", "engine", "work per CPU", "cells"}};
+  for (const GroupSummary& group : summary.groups) {
+    rows.push_back(
+        {group.group, group.engine, figure(group.capacity) + 'x', std::to_string(group.cells)});
+  }
+  return "Groups, geometric means beside " + summary.reference + "; more is better\n" +
+         laidOut(rows, "  ") + '\n';
+}
+
+}  // namespace
+
+std::string tableOf(const Summary& summary) {
+  std::string all;
+  for (const CellSummary& cell : summary.cells) all += cellText(cell, summary);
+  all += groupsText(summary);
+  if (!summary.marks.empty()) all += "The run as a whole: " + text(summary.marks) + "\n\n";
+  all += "Noise floor (A/A pairs): " + figure(summary.noiseFloor * 100) +
+         " %. ~ marks ratios that are not told apart from noise.\n";
+  for (const std::string& sentence : summary.sentences) all += sentence + '\n';
+  return all;
+}
+
+}  // namespace penstock::compare

@@ -1,0 +1,64 @@
+#include <penstock/bench/compare/run/engines.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace penstock::compare {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kServer = "penstock-bench-server";
+
+std::vector<fs::path> programDirectories() {
+  std::error_code error;
+  const fs::path own = fs::read_symlink("/proc/self/exe", error).parent_path();
+  return {own,
+          own / "../bench/compare",
+          own / "../bench/peers",
+          own / "../../bench/compare",
+          own / "../../bench/peers",
+          own / "../libexec/penstock"};
+}
+
+}  // namespace
+
+const std::vector<Engine>& engines() {
+  static const std::vector<Engine> all{
+      {"penstock-uring", kServer, {"--backend", "uring"}, "io_uring", "Penstock on io_uring", ""},
+      {"penstock-epoll", kServer, {"--backend", "epoll"}, "epoll", "Penstock on epoll", ""},
+      {"raw-uring", "peer-raw-uring", {}, "io_uring", "a hand-written io_uring loop", ""},
+      {"raw-epoll", "peer-raw-epoll", {}, "epoll", "a hand-written epoll loop", ""},
+      {"asio", "peer-asio", {}, "epoll", "Asio", "libasio-dev"},
+      {"asio-uring", "peer-asio-uring", {}, "io_uring", "Asio on io_uring", "libasio-dev"},
+      {"libuv", "peer-libuv", {}, "epoll", "libuv", "libuv1-dev"},
+      {"libevent", "peer-libevent", {}, "epoll", "libevent", "libevent-dev"},
+  };
+  return all;
+}
+
+const Engine* findEngine(std::string_view name) {
+  const auto& all = engines();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [name](const Engine& each) { return each.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::string locateProgram(std::string_view program) {
+  for (const fs::path& directory : programDirectories()) {
+    const fs::path path = (directory / program).lexically_normal();
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return {};
+}
+
+std::string whyUnavailable(const Engine& engine) {
+  if (!locateProgram(engine.program).empty()) return {};
+  if (engine.package.empty()) return engine.program + " was not built with this program";
+  return engine.program + " was not built: apt-get install " + engine.package +
+         ", then configure and build again";
+}
+
+}  // namespace penstock::compare

@@ -1,0 +1,249 @@
+#include <penstock/bench/compare/proc_file.h>
+#include <penstock/bench/compare/run/gates.h>
+#include <penstock/bench/compare/run/statistics.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define PENSTOCK_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PENSTOCK_SANITIZED 1
+#endif
+
+namespace penstock::compare {
+namespace {
+
+using Marks = std::vector<Mark>;
+
+void warn(Marks& marks, std::string reason) { marks.push_back({Grade::kWarn, std::move(reason)}); }
+
+void reject(Marks& marks, std::string reason) {
+  marks.push_back({Grade::kInvalid, std::move(reason)});
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f %%", share * 100);
+  return text;
+}
+
+std::vector<const Sample*> goodSamples(const Series& series) {
+  std::vector<const Sample*> good;
+  for (const Sample& sample : series.samples) {
+    if (sample.fault.empty()) good.push_back(&sample);
+  }
+  return good;
+}
+
+// A server that fails once may fail again: nothing is claimed for this cell.
+void checkFaults(const Series& series, Marks& marks) {
+  std::size_t failed = 0;
+  std::string first;
+  for (const Sample& sample : series.samples) {
+    if (sample.fault.empty()) continue;
+    if (failed++ == 0) first = sample.fault;
+  }
+  if (failed == 0) return;
+  reject(marks, first + " (" + std::to_string(failed) + " of " +
+                    std::to_string(series.samples.size()) + " repetitions)");
+}
+
+void checkBackend(const Series& series, Marks& marks) {
+  const Engine* engine = findEngine(series.engine);
+  for (const Sample* sample : goodSamples(series)) {
+    const std::string& kernel = sample->load.kernelBackend;
+    if (kernel != engine->backend) {
+      return reject(marks, "backend is " + kernel + " by its descriptors, not " + engine->backend);
+    }
+    if (sample->printedBackend != engine->backend) {
+      return reject(marks, "the server says that its backend is " + sample->printedBackend +
+                               ", not " + engine->backend);
+    }
+  }
+}
+
+// Figures of a handful of samples together: one sample's ticks are too coarse.
+struct Totals {
+  double windowNs = 0;
+  double serverNs = 0;
+  double clientNs = 0;
+  double waitNs = 0;
+  double softirqNs = 0;
+  double busyNs = 0;
+  double stolenNs = 0;
+};
+
+Totals totalsOf(const std::vector<const Sample*>& samples) {
+  const double nsPerTick = 1e9 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  Totals totals;
+  for (const Sample* sample : samples) {
+    const Usage& server = sample->load.server;
+    totals.windowNs += static_cast<double>(server.atNs);
+    totals.serverNs += static_cast<double>(server.cpuNs);
+    totals.clientNs += static_cast<double>(sample->load.clientCpuNs);
+    totals.waitNs += static_cast<double>(server.waitNs);
+    totals.softirqNs += static_cast<double>(server.softirqNs);
+    totals.busyNs += static_cast<double>(server.machineBusyTicks) * nsPerTick;
+    totals.stolenNs += static_cast<double>(server.stolenTicks) * nsPerTick;
+  }
+  return totals;
+}
+
+// One core that works for us can be a whole tick out at each end of a window.
+void checkNeighbours(const Totals& totals, std::size_t samples, Marks& marks) {
+  const double nsPerTick = 1e9 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  const double unsure = nsPerTick * std::sqrt(static_cast<double>(samples));
+  const double foreign = totals.busyNs - totals.serverNs - totals.clientNs - totals.softirqNs;
+  const double cores = std::max(0.0, foreign - unsure) / totals.windowNs;
+  const std::string text = "other load on the machine: " + percent(cores) + " of a core";
+  if (cores > Limits::kForeignInvalid) return reject(marks, text);
+  if (cores > Limits::kForeignWarn) warn(marks, text);
+  const double stolen = totals.stolenNs / totals.windowNs;
+  if (stolen > Limits::kForeignWarn) {
+    warn(marks, "the hypervisor took " + percent(stolen) + " of a core");
+  }
+}
+
+void checkCores(const Totals& totals, const CellResult& result, Marks& marks) {
+  const double client = totals.clientNs / totals.windowNs;
+  const double server = totals.serverNs / totals.windowNs;
+  if (!result.cell.open() && client > Limits::kClientCore && server < Limits::kServerBound) {
+    warn(marks, "the load generator used " + percent(client) + " of its core and the server " +
+                    percent(server) + ": throughput is the client's limit; CPU per unit holds");
+  }
+  const double waits = totals.waitNs / totals.windowNs;
+  if (waits > Limits::kServerWaits) {
+    warn(marks, "the server waited " + percent(waits) + " of the time for its core");
+  }
+  if (totals.softirqNs > totals.serverNs * Limits::kSoftirq) {
+    warn(marks, "ksoftirqd did work worth " + percent(totals.softirqNs / totals.serverNs) +
+                    " of the server's CPU, which is not counted");
+  }
+}
+
+void checkPlacement(const std::vector<const Sample*>& samples, Marks& marks) {
+  for (const Sample* sample : samples) {
+    if (sample->load.server.core != sample->load.clientCore) continue;
+    return reject(marks, "server and client ran on one core");
+  }
+}
+
+void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
+  if (samples.size() < Limits::kRepetitions) {
+    warn(marks, "only " + std::to_string(samples.size()) + " repetitions");
+  }
+  std::vector<double> values;
+  const Workload* workload = findWorkload(cell.workload);
+  for (const Sample* sample : samples) {
+    const Metrics metrics = metricsOf(*workload, *sample);
+    const auto value = metrics.find(workload->primary);
+    if (value != metrics.end()) values.push_back(value->second);
+  }
+  if (values.size() < 2 || spread(values) <= Limits::kSpread) return;
+  warn(marks, "repetitions lie " + percent(spread(values)) + " apart");
+}
+
+void checkOfferedRate(const std::vector<const Sample*>& samples, const CellResult& result,
+                      Marks& marks) {
+  if (!result.cell.open()) return;
+  if (result.ratePerSecond <= 0) return reject(marks, "the capacity is not known");
+  std::vector<double> kept;
+  for (const Sample* sample : samples) {
+    kept.push_back(sample->load.units / sample->load.seconds / result.ratePerSecond);
+  }
+  if (kept.empty() || median(kept) >= Limits::kOfferedKept) return;
+  warn(marks, "kept up with " + percent(median(kept)) + " of the messages only");
+}
+
+void checkMemory(const std::vector<const Sample*>& samples, Marks& marks) {
+  for (const Sample* sample : samples) {
+    const auto growth = sample->load.extra.find("growth_mib");
+    if (growth == sample->load.extra.end() || growth->second <= Limits::kGrowthMiB) continue;
+    return reject(marks, "memory is not bounded: it grew by " +
+                             std::to_string(std::lround(growth->second)) + " MiB");
+  }
+}
+
+bool shareOneCore(const Cores& cores) {
+  const std::string path = "/sys/devices/system/cpu/cpu" + std::to_string(cores.server) +
+                           "/topology/thread_siblings_list";
+  // "0,4" or "0-1"
+  const auto siblings = numbersIn(readText(path));
+  return std::any_of(siblings.begin(), siblings.end(),
+                     [&cores](std::int64_t sibling) { return std::abs(sibling) == cores.client; });
+}
+
+void checkClock(Marks& marks) {
+  const std::string source =
+      readText("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  const bool trusted = source == "tsc" || source == "kvm-clock" || source == "arch_sys_counter" ||
+                       source == "hyperv_clocksource_tsc_page" || source == "xen";
+  if (!trusted && !source.empty()) warn(marks, "slow or unusual clock: " + source);
+  std::int64_t last = monotonicNs();
+  for (int i = 0; i < 1000; ++i) {
+    const std::int64_t now = monotonicNs();
+    if (now < last) return reject(marks, "the clock ran backwards");
+    last = now;
+  }
+}
+
+}  // namespace
+
+std::string_view nameOf(Grade grade) noexcept {
+  switch (grade) {
+    case Grade::kOk:
+      return "";
+    case Grade::kWarn:
+      return "WARN";
+    case Grade::kInvalid:
+      return "INVALID";
+  }
+  return "";
+}
+
+Grade worst(const Marks& marks) noexcept {
+  Grade grade = Grade::kOk;
+  for (const Mark& mark : marks) grade = std::max(grade, mark.grade);
+  return grade;
+}
+
+std::vector<Mark> marksOf(const Series& series, const CellResult& result) {
+  Marks marks;
+  checkFaults(series, marks);
+  const auto samples = goodSamples(series);
+  if (samples.empty()) return marks;
+  const Totals totals = totalsOf(samples);
+  checkBackend(series, marks);
+  checkPlacement(samples, marks);
+  checkOfferedRate(samples, result, marks);
+  checkMemory(samples, marks);
+  checkNeighbours(totals, samples.size(), marks);
+  checkCores(totals, result, marks);
+  checkRepetitions(samples, result.cell, marks);
+  return marks;
+}
+
+std::vector<Mark> marksOfMachine(const Plan& plan) {
+  Marks marks;
+#ifdef PENSTOCK_SANITIZED
+  reject(marks, "built with a sanitizer");
+#endif
+#if !defined(__OPTIMIZE__) || !defined(NDEBUG)
+  warn(marks, "not a release build");
+#endif
+  if (shareOneCore(plan.cores)) {
+    warn(marks, "server and client are on two threads of one core");
+  }
+  checkClock(marks);
+  return marks;
+}
+
+}  // namespace penstock::compare

@@ -1,0 +1,43 @@
+// Gates: what makes a figure doubtful (WARN) or worthless (INVALID), with the reason.
+#pragma once
+
+#include <penstock/bench/compare/run/campaign.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace penstock::compare {
+
+enum class Grade { kOk, kWarn, kInvalid };
+
+struct Mark {
+  Grade grade = Grade::kOk;
+  std::string reason;
+};
+
+// "WARN" or "INVALID"; empty for kOk.
+std::string_view nameOf(Grade grade) noexcept;
+Grade worst(const std::vector<Mark>& marks) noexcept;
+
+// The limits, in one place.
+struct Limits {
+  static constexpr double kClientCore = 0.85;   // Of its core, while capacity is claimed.
+  static constexpr double kServerBound = 0.97;  // A server this busy is the limit, not the client.
+  static constexpr double kSpread = 0.05;       // spread() of the primary metric.
+  static constexpr double kForeignWarn = 0.05;  // Cores used by others during the samples.
+  static constexpr double kForeignInvalid = 0.25;
+  static constexpr double kServerWaits = 0.02;  // Share of its time it waited for its core.
+  static constexpr double kSoftirq = 0.02;      // Of the server's CPU, beside it.
+  static constexpr unsigned kRepetitions = 5;
+  static constexpr double kOfferedKept = 0.98;  // Of the rate asked for in an open loop.
+  static constexpr double kGrowthMiB = 16;      // Memory under a slow sink.
+};
+
+// One series, by its samples: faults, backend, bytes, spread, repetitions, cores, other load.
+std::vector<Mark> marksOf(const Series& series, const CellResult& result);
+
+// The machine and the build: sanitizers, debug build, clock, shared cores.
+std::vector<Mark> marksOfMachine(const Plan& plan);
+
+}  // namespace penstock::compare

@@ -1,0 +1,89 @@
+#include <penstock/bench/compare/run/sample.h>
+
+#include <algorithm>
+#include <array>
+
+namespace penstock::compare {
+namespace {
+
+constexpr double kNsPerUs = 1000;
+constexpr double kMiB = 1024.0 * 1024.0;
+
+constexpr std::array kInfos{
+    MetricInfo{"rate", "throughput", "{}/s", true},
+    MetricInfo{"cpu_us", "CPU", "us/{}", false},
+    MetricInfo{"user_us", "user CPU", "us/{}", false},
+    MetricInfo{"system_us", "system CPU", "us/{}", false},
+    MetricInfo{"worker_share", "CPU in kernel workers", "share", false},
+    MetricInfo{"server_core", "server's core in use", "share", true},
+    MetricInfo{"client_core", "client's core in use", "share", false},
+    MetricInfo{"p50_us", "latency p50", "us", false},
+    MetricInfo{"p90_us", "latency p90", "us", false},
+    MetricInfo{"p99_us", "latency p99", "us", false},
+    MetricInfo{"p999_us", "latency p99.9", "us", false},
+    MetricInfo{"max_us", "latency max", "us", false},
+    MetricInfo{"switches", "context switches", "per {}", false},
+    MetricInfo{"calls", "system calls", "per {}", false},
+    MetricInfo{"batch", "units for each wait", "{}", true},
+    MetricInfo{"resident_mib", "resident memory", "MiB", false},
+    MetricInfo{"peak_mib", "peak memory", "MiB", false},
+    MetricInfo{"idle_bytes", "resident memory per idle connection", "B", false},
+    MetricInfo{"used_bytes", "the same after one message each", "B", false},
+    MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B", false},
+    MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB", false},
+    MetricInfo{"backlog_messages", "messages behind at the end", "", false},
+};
+
+void addLatency(const Histogram& latency, Metrics& metrics) {
+  const auto us = [&latency](double percent) {
+    return static_cast<double>(latency.percentile(percent)) / kNsPerUs;
+  };
+  metrics["p50_us"] = us(50);
+  metrics["p90_us"] = us(90);
+  metrics["p99_us"] = us(99);
+  metrics["p999_us"] = us(99.9);
+  metrics["max_us"] = static_cast<double>(latency.largest()) / kNsPerUs;
+}
+
+// The precise CPU time, divided as the coarse ticks say.
+void addUserAndSystem(const Usage& server, double cpuUs, Metrics& metrics) {
+  const auto ticks = static_cast<double>(server.userTicks + server.systemTicks);
+  if (ticks <= 0) return;
+  metrics["user_us"] = cpuUs * static_cast<double>(server.userTicks) / ticks;
+  metrics["system_us"] = cpuUs * static_cast<double>(server.systemTicks) / ticks;
+}
+
+void addCpu(const LoadResult& load, Metrics& metrics) {
+  const Usage& server = load.server;
+  const auto cpuNs = static_cast<double>(server.cpuNs);
+  const auto windowNs = static_cast<double>(server.atNs);
+  metrics["cpu_us"] = cpuNs / kNsPerUs / load.units;
+  addUserAndSystem(server, metrics["cpu_us"], metrics);
+  metrics["server_core"] = cpuNs / windowNs;
+  metrics["client_core"] = static_cast<double>(load.clientCpuNs) / windowNs;
+  if (cpuNs > 0) metrics["worker_share"] = static_cast<double>(server.workerNs) / cpuNs;
+  metrics["switches"] = static_cast<double>(server.voluntary + server.involuntary) / load.units;
+}
+
+}  // namespace
+
+Metrics metricsOf(const Workload& workload, const Sample& sample) {
+  const LoadResult& load = sample.load;
+  Metrics metrics(load.extra.begin(), load.extra.end());
+  if (load.seconds <= 0 || load.units <= 0) return metrics;
+  metrics["rate"] = load.units / load.seconds;
+  addCpu(load, metrics);
+  if (workload.hasLatency) addLatency(load.latency, metrics);
+  metrics["resident_mib"] = static_cast<double>(load.serverMemory.resident) / kMiB;
+  metrics["peak_mib"] = static_cast<double>(load.serverMemory.peak) / kMiB;
+  return metrics;
+}
+
+const MetricInfo& infoOf(std::string_view metric) {
+  static constexpr MetricInfo kUnknown{"", "", "", false};
+  const auto found = std::find_if(kInfos.begin(), kInfos.end(),
+                                  [metric](const MetricInfo& info) { return info.name == metric; });
+  return found == kInfos.end() ? kUnknown : *found;
+}
+
+}  // namespace penstock::compare

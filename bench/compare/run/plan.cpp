@@ -1,0 +1,256 @@
+#include <penstock/bench/compare/run/plan.h>
+
+#include <nlohmann/json.hpp>
+
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace penstock::compare {
+namespace {
+
+// Starting and ending a server and a load generator, and what neither counts.
+constexpr double kOverheadSeconds = 0.12;
+constexpr unsigned kRepetitions = 5;
+
+double budgetSeconds(Profile profile) {
+  switch (profile) {
+    case Profile::kQuick:
+      return 75;
+    case Profile::kStandard:
+      return 160;
+    case Profile::kFull:
+    case Profile::kSpeed:
+      return 0;  // As long as it takes.
+  }
+  return 0;
+}
+
+std::vector<std::string> engineNamesOf(Profile profile) {
+  std::vector<std::string> names;
+  const bool all = profile == Profile::kFull || profile == Profile::kSpeed;
+  for (const Engine& engine : engines()) {
+    if (all || engine.name.starts_with("penstock-")) names.push_back(engine.name);
+  }
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::string engineList() {
+  std::vector<std::string> names;
+  for (const Engine& engine : engines()) names.push_back(engine.name);
+  return joined(names);
+}
+
+std::string workloadList() {
+  std::vector<std::string> names;
+  for (const Workload& workload : workloads()) names.push_back(workload.name);
+  return joined(names);
+}
+
+const Engine& requireEngine(const std::string& name) {
+  const Engine* engine = findEngine(name);
+  if (engine == nullptr) {
+    throw BadRequest("there is no engine '" + name + "'; there are " + engineList());
+  }
+  const std::string why = whyUnavailable(*engine);
+  if (!why.empty()) throw BadRequest("engine " + name + " cannot run here: " + why);
+  return *engine;
+}
+
+const Workload& requireWorkload(const std::string& name) {
+  const Workload* workload = findWorkload(name);
+  if (workload != nullptr) return *workload;
+  throw BadRequest("there is no workload '" + name + "'; there are " + workloadList());
+}
+
+std::vector<std::string> chosenEngines(const PlanRequest& request) {
+  if (!request.engines.empty()) return request.engines;
+  std::vector<std::string> names = engineNamesOf(request.profile);
+  std::erase_if(names, [](const std::string& name) {
+    return !name.starts_with("penstock-") && !whyUnavailable(*findEngine(name)).empty();
+  });
+  return names;
+}
+
+bool isWanted(const Cell& cell, const std::vector<std::string>& only) {
+  if (only.empty()) return true;
+  const std::string name = nameOf(cell);
+  return std::any_of(only.begin(), only.end(),
+                     [&name](const std::string& part) { return name.find(part) != name.npos; });
+}
+
+// An open loop needs to know the capacity, so its saturated cell is measured with it.
+void addNeeded(std::vector<Cell>& cells) {
+  std::vector<Cell> needed;
+  for (const Cell& cell : cells) {
+    const Cell closed = cell.closed();
+    const auto known = [&closed](const std::vector<Cell>& in) {
+      return std::find(in.begin(), in.end(), closed) != in.end();
+    };
+    if (cell.open() && !known(cells) && !known(needed)) needed.push_back(closed);
+  }
+  cells.insert(cells.begin(), needed.begin(), needed.end());
+}
+
+std::vector<Cell> chosenCells(const PlanRequest& request) {
+  for (const std::string& name : request.workloads) requireWorkload(name);
+  std::vector<Cell> cells;
+  for (const Workload& workload : workloads()) {
+    const auto& named = request.workloads;
+    if (!named.empty() && std::find(named.begin(), named.end(), workload.name) == named.end()) {
+      continue;
+    }
+    std::ranges::copy_if(workload.cells(request.profile), std::back_inserter(cells),
+                         [&request](const Cell& cell) { return isWanted(cell, request.only); });
+  }
+  addNeeded(cells);
+  if (!cells.empty()) return cells;
+  throw BadRequest("no cell of profile " + std::string(nameOf(request.profile)) +
+                   " is left by this selection");
+}
+
+std::vector<int> usableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ::sched_getaffinity(0, sizeof set, &set);
+  std::vector<int> cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+Cores chooseCores() {
+  const std::vector<int> cores = usableCores();
+  if (cores.size() < 2) {
+    throw BadRequest("this process may use one core only; server and client need one each");
+  }
+  // The next core is often the other half of the first one, so the one furthest away is taken.
+  return {cores.front(), cores.back()};
+}
+
+double samplesOf(const Plan& plan) {
+  const std::size_t series = plan.engines.size() + (plan.again.empty() ? 0 : 1);
+  return static_cast<double>(plan.cells.size() * series * plan.repetitions);
+}
+
+// Of one process, server or client. A relay has two sockets and perhaps two pipes for each
+// connection.
+rlim_t descriptorsOf(const Cell& cell) {
+  constexpr rlim_t kSpare = 64;
+  constexpr rlim_t kRelayed = 6;
+  const bool relayed = findWorkload(cell.workload)->service(cell).callsBack;
+  return cell.connections * (relayed ? kRelayed : 1) + kSpare;
+}
+
+// What counting system calls takes besides: see system_calls.h.
+double countingSeconds(const Plan& plan) {
+  constexpr double kEach = 0.8;
+  const auto saturated = std::count_if(plan.cells.begin(), plan.cells.end(),
+                                       [](const Cell& cell) { return !cell.open(); });
+  return kEach * static_cast<double>(plan.engines.size()) * static_cast<double>(saturated);
+}
+
+void fitInto(double budget, Plan& plan) {
+  if (budget <= 0) return;
+  budget -= countingSeconds(plan);
+  constexpr double kShortest = 0.2;
+  constexpr double kLongest = 1.0;
+  const double each = budget / samplesOf(plan) - kOverheadSeconds - plan.warmUpSeconds;
+  plan.seconds = std::clamp(each, kShortest, kLongest);
+}
+
+}  // namespace
+
+Plan makePlan(const PlanRequest& request) {
+  Plan plan;
+  plan.profile = nameOf(request.profile);
+  plan.engines = chosenEngines(request);
+  const bool hasEpoll =
+      std::find(plan.engines.begin(), plan.engines.end(), "penstock-epoll") != plan.engines.end();
+  plan.again = hasEpoll ? "penstock-epoll" : plan.engines.front();
+  plan.cells = chosenCells(request);
+  plan.repetitions = request.repetitions == 0 ? kRepetitions : request.repetitions;
+  plan.seed = request.seed;
+  plan.cores = chooseCores();
+  fitInto(budgetSeconds(request.profile), plan);
+  checkPlan(plan);
+  return plan;
+}
+
+void checkPlan(const Plan& plan) {
+  if (plan.engines.empty() || plan.cells.empty()) throw BadRequest("there is nothing to measure");
+  for (const std::string& name : plan.engines) requireEngine(name);
+  if (!plan.again.empty()) requireEngine(plan.again);
+  if (locateProgram("penstock-bench-load").empty()) {
+    throw BadRequest("penstock-bench-load is missing; it is built with this program");
+  }
+  const std::vector<int> cores = usableCores();
+  for (const int core : {plan.cores.server, plan.cores.client}) {
+    if (std::find(cores.begin(), cores.end(), core) == cores.end()) {
+      throw BadRequest("core " + std::to_string(core) + " is not available to this process");
+    }
+  }
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  for (const Cell& cell : plan.cells) {
+    requireWorkload(cell.workload);
+    if (descriptorsOf(cell) <= limit.rlim_max) continue;
+    throw BadRequest("cell " + nameOf(cell) + " needs more descriptors than the limit of " +
+                     std::to_string(limit.rlim_max) + "; raise it (ulimit -Hn) or leave it out");
+  }
+}
+
+std::vector<std::string> missingEngines(Profile profile) {
+  std::vector<std::string> missing;
+  for (const std::string& name : engineNamesOf(profile)) {
+    const std::string why = whyUnavailable(*findEngine(name));
+    if (!why.empty()) missing.push_back(name + ": " + why);
+  }
+  return missing;
+}
+
+double expectedSeconds(const Plan& plan) {
+  return samplesOf(plan) * (plan.seconds + plan.warmUpSeconds + kOverheadSeconds) +
+         countingSeconds(plan);
+}
+
+nlohmann::json toJson(const Plan& plan) {
+  auto cells = nlohmann::json::array();
+  for (const Cell& cell : plan.cells) cells.push_back(toJson(cell));
+  return {{"profile", plan.profile},
+          {"engines", plan.engines},
+          {"again", plan.again},
+          {"cells", std::move(cells)},
+          {"repetitions", plan.repetitions},
+          {"warm_up_seconds", plan.warmUpSeconds},
+          {"seconds", plan.seconds},
+          {"seed", plan.seed},
+          {"server_core", plan.cores.server},
+          {"client_core", plan.cores.client}};
+}
+
+Plan planFromJson(const nlohmann::json& json) {
+  Plan plan;
+  json.at("profile").get_to(plan.profile);
+  json.at("engines").get_to(plan.engines);
+  json.at("again").get_to(plan.again);
+  for (const auto& cell : json.at("cells")) plan.cells.push_back(cellFromJson(cell));
+  json.at("repetitions").get_to(plan.repetitions);
+  json.at("warm_up_seconds").get_to(plan.warmUpSeconds);
+  json.at("seconds").get_to(plan.seconds);
+  json.at("seed").get_to(plan.seed);
+  json.at("server_core").get_to(plan.cores.server);
+  json.at("client_core").get_to(plan.cores.client);
+  return plan;
+}
+
+}  // namespace penstock::compare

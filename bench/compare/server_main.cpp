@@ -1,0 +1,113 @@
+// penstock-bench-server: the library's side of every workload, on the backend that is asked for.
+#include <penstock/bench/compare/workload.h>
+#include <penstock/runtime/backends.h>
+#include <penstock/runtime/errors.h>
+
+#include <CLI/CLI.hpp>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+namespace penstock::compare {
+namespace {
+
+constexpr int kBadInput = 2;
+
+struct ServerOptions {
+  std::string backend = "auto";
+  std::string workload;
+  std::uint16_t port = 0;
+  ServiceOptions service;
+};
+
+long orErrno(int result) { return result < 0 ? -errno : result; }
+
+int checked(int result, const std::string& what) {
+  const long value = orErrno(result);
+  if (value < 0) throwErrno(value, what);
+  return result;
+}
+
+OwnedFd listen(const Reactor& reactor, std::uint16_t port) {
+  const std::string name = "127.0.0.1:" + std::to_string(port);
+  const int kind = SOCK_STREAM | SOCK_CLOEXEC | reactor.socketFlags();
+  OwnedFd fd(checked(::socket(AF_INET, kind, 0), "socket"));
+  const int on = 1;
+  checked(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
+  // What it accepts inherits this.
+  checked(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  at.sin_port = htons(port);
+  checked(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), "bind " + name);
+  checked(::listen(fd.get(), SOMAXCONN), "listen " + name);
+  return fd;
+}
+
+unsigned portOf(int fd) {
+  sockaddr_in at{};
+  socklen_t length = sizeof at;
+  checked(::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length), "getsockname");
+  return ntohs(at.sin_port);
+}
+
+// The kernel's name of it, which /proc shows too.
+const char* kernelNameOf(Backend backend) {
+  return backend == Backend::kUring ? "io_uring" : "epoll";
+}
+
+void serve(const ServerOptions& options) {
+  const MakeService* make = findService(options.workload);
+  if (make == nullptr) throw std::invalid_argument("no such workload: " + options.workload);
+  const auto reactor = Reactor::create({.backend = backendNamed(options.backend)});
+  reactor->stopOnSignals();
+  OwnedFd fd = listen(*reactor, options.port);
+  const unsigned port = portOf(fd.get());
+  reactor->openListener(std::move(fd), (*make)(*reactor, options.service));
+  std::printf("ready port=%u engine=penstock-%s version=%s backend=%s\n", port,
+              std::string(nameOf(reactor->backend())).c_str(), PENSTOCK_VERSION,
+              kernelNameOf(reactor->backend()));
+  std::fflush(stdout);
+  reactor->run();
+}
+
+void addOptions(CLI::App& app, ServerOptions& options) {
+  app.add_option("--backend", options.backend, "uring, epoll or auto");
+  app.add_option("--workload", options.workload, "what to serve")->required();
+  app.add_option("--port", options.port, "on 127.0.0.1; 0: any that is free");
+  app.add_option("--size", options.service.size, "bytes of a message")->check(CLI::PositiveNumber);
+  app.add_option("--to", options.service.to, "where a relay connects to, ADDRESS:PORT");
+  app.add_option("--work-us", options.service.workUs, "busy time for each message");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("The servers that `penstock compare` measures.", "penstock-bench-server");
+  ServerOptions options;
+  addOptions(app, options);
+  try {
+    app.parse(argc, argv);
+    serve(options);
+    return 0;
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
+  } catch (const std::exception& mistake) {
+    std::fprintf(stderr, "penstock-bench-server: %s\n", mistake.what());
+    return kBadInput;
+  }
+}
+
+}  // namespace
+}  // namespace penstock::compare
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  return penstock::compare::run(argc, argv);
+}

@@ -1,0 +1,75 @@
+// Workload echo: messages that come back, at many sizes, depths and numbers of connections.
+#include <penstock/bench/compare/load/echo_load.h>
+#include <penstock/bench/compare/workload.h>
+#include <penstock/bench/compare/workloads/echo_service.h>
+
+#include <memory>
+
+namespace penstock::compare {
+namespace {
+
+const ServiceRegistration service("echo", [](Reactor&, const ServiceOptions&) {
+  return ProtocolFactory([] { return std::make_unique<EchoService>(); });
+});
+
+Cell cellOf(unsigned connections, std::size_t size, unsigned depth = 1, const char* group = "") {
+  Cell cell;
+  cell.workload = "echo";
+  cell.connections = connections;
+  cell.size = size;
+  cell.depth = depth;
+  cell.group = group;
+  return cell;
+}
+
+std::vector<Cell> fullSweep() {
+  std::vector<Cell> cells;
+  for (const unsigned connections : {1U, 10U, 50U, 200U, 1000U}) {
+    for (const std::size_t size : {64U, 1024U, 4096U, 16384U, 65536U}) {
+      cells.push_back(cellOf(connections, size));
+    }
+  }
+  for (const unsigned depth : {4U, 16U, 64U}) cells.push_back(cellOf(50, 64, depth));
+  return cells;
+}
+
+std::vector<Cell> saturated(Profile profile) {
+  switch (profile) {
+    case Profile::kQuick:
+      return {cellOf(1, 64), cellOf(50, 64), cellOf(50, 16384)};
+    case Profile::kStandard:
+      return {cellOf(1, 64),     cellOf(50, 64),    cellOf(1000, 64),
+              cellOf(50, 64, 8), cellOf(50, 16384), cellOf(50, 65536)};
+    case Profile::kFull:
+      return fullSweep();
+    case Profile::kSpeed:
+      return {cellOf(50, 64, 1, "small echo"),    cellOf(1000, 64, 1, "small echo"),
+              cellOf(50, 64, 8, "small echo"),    cellOf(50, 1024, 1, "small echo"),
+              cellOf(50, 16384, 1, "large echo"), cellOf(50, 65536, 1, "large echo"),
+              cellOf(1, 64, 1, "one connection")};
+  }
+  return {};
+}
+
+std::vector<Cell> cells(Profile profile) {
+  std::vector<Cell> all = saturated(profile);
+  if (profile == Profile::kSpeed) return all;
+  std::vector<Cell> open = openLoop(cellOf(50, 64));
+  if (profile == Profile::kQuick) open = {open[1]};
+  all.insert(all.end(), open.begin(), open.end());
+  return all;
+}
+
+const WorkloadRegistration workload({
+    .name = "echo",
+    .rank = 10,
+    .unit = "message",
+    .purpose = "Messages that come back as they went: requests and answers.",
+    .cells = cells,
+    .describe = describeMessages,
+    .service = [](const Cell&) { return Service{.name = "echo"}; },
+    .makeLoad = [](const LoadRequest& request) { return std::make_unique<EchoLoad>(request); },
+});
+
+}  // namespace
+}  // namespace penstock::compare

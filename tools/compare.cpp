@@ -1,0 +1,61 @@
+// penstock compare: measures the same work on io_uring, on epoll, and by other hands.
+#include <penstock/bench/compare/command.h>
+#include <penstock/tools/command.h>
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+
+namespace penstock::tools {
+namespace {
+
+struct CommandLine {
+  compare::CommandOptions options;
+  std::string profile = "default";
+  bool quick = false;
+  bool full = false;
+};
+
+void run(CommandLine& line) {
+  if (line.quick) line.profile = "quick";
+  if (line.full) line.profile = "full";
+  line.options.request.profile = compare::profileNamed(line.profile);
+  const int status = compare::runCommand(line.options);
+  if (status != 0) throw CLI::RuntimeError(status);
+}
+
+void addSelection(CLI::App& command, CommandLine& line) {
+  auto& request = line.options.request;
+  auto* quick = command.add_flag("--quick", line.quick, "The most telling cells, in 90 seconds");
+  auto* full = command.add_flag("--full", line.full, "All engines that are here, and all cells");
+  auto* profile = command.add_option("--profile", line.profile, "quick, default, full or speed");
+  quick->excludes(full)->excludes(profile);
+  full->excludes(profile);
+  command.add_option("--engines", request.engines, "Only these, as in penstock-uring,asio")
+      ->delimiter(',');
+  command.add_option("--workloads", request.workloads, "Only these, as in echo,relay")
+      ->delimiter(',');
+  command.add_option("--only", request.only, "Only cells with this in their name, as in c50/64")
+      ->delimiter(',');
+  command.add_option("--repetitions", request.repetitions, "Of each engine at each cell")
+      ->check(CLI::Range(1, 1000));
+  command.add_option("--seed", request.seed, "Of the order and of the open loops");
+}
+
+}  // namespace
+
+void addCompare(CLI::App& app) {
+  auto line = std::make_shared<CommandLine>();
+  CLI::App& command = *app.add_subcommand(
+      "compare", "Measures the same servers on io_uring and on epoll, and other libraries");
+  addSelection(command, *line);
+  command.add_option("--out", line->options.out, "Where result.json and the reports go")
+      ->capture_default_str();
+  command.add_option("--replay", line->options.replay, "Measure again what this result measured");
+  command.add_option("results", line->options.results, "Two results to compare with one another")
+      ->expected(2);
+  command.callback([line] { run(*line); });
+}
+
+}  // namespace penstock::tools
