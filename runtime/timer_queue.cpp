@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace penstock {
 namespace {
@@ -24,7 +25,7 @@ void TimerQueue::arm(TimerEntry& entry, TimePoint deadline) {
   entry.deadline_ = deadline;
   entry.order_ = armed_++;
   entry.queue_ = this;
-  siftUp({deadline, &entry}, heap_.size() - 1);
+  siftUp({std::max(deadline, firing_), &entry}, heap_.size() - 1);
 }
 
 void TimerQueue::cancel(TimerEntry& entry) noexcept {
@@ -49,12 +50,14 @@ std::optional<TimePoint> TimerQueue::nextDeadline() const noexcept {
 
 void TimerQueue::fireDue(TimePoint now) {
   const std::uint64_t armedBefore = armed_;
+  const TimePoint outer = std::exchange(firing_, now);
   while (!heap_.empty() && heap_.front().deadline <= now) {
     TimerEntry& entry = *heap_.front().entry;
-    if (entry.order_ >= armedBefore) return;
+    if (entry.order_ >= armedBefore) break;
     cancel(entry);
     entry.fire_(entry);
   }
+  firing_ = outer;
 }
 
 bool TimerQueue::before(const Slot& a, const Slot& b) noexcept {

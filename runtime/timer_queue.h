@@ -55,7 +55,8 @@ class PENSTOCK_API TimerQueue {
   // When the next timer is due; none if no timer is armed.
   std::optional<TimePoint> nextDeadline() const noexcept;
 
-  // Fires what is due at `now`. What is armed meanwhile waits for the next call.
+  // Fires what is due at `now`. What is armed meanwhile waits for the next call, also if its
+  // deadline has passed: it counts as `now`, so that it does not stand before what is due.
   void fireDue(TimePoint now);
 
   std::size_t size() const noexcept { return heap_.size(); }
@@ -73,6 +74,7 @@ class PENSTOCK_API TimerQueue {
 
   std::vector<Slot> heap_;
   std::uint64_t armed_ = 0;
+  TimePoint firing_ = TimePoint::min();  // The `now` of fireDue() while that runs.
 };
 
 }  // namespace penstock
