@@ -1,0 +1,338 @@
+// BufferRing: whatever order buffers come back in, a completion's bytes are found where they are.
+#define BOOST_TEST_MODULE buffer_ring
+#include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/uring/buffer_ring.h>
+#include <penstock/runtime/uring/ring.h>
+#include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/backend.h>
+
+#include <sys/socket.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::uring;
+using boost::unit_test::precondition;
+
+namespace {
+
+constexpr std::uint16_t kGroup = 7;
+constexpr std::uint16_t kCount = 4;
+constexpr std::uint32_t kSize = 16;
+
+bool has(std::uint32_t features) { return (ringCalls().features() & features) == features; }
+
+boost::test_tools::assertion_result withBufferRings(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(has(kBufferRing));
+  result.message() << "this kernel has no buffer rings";
+  return result;
+}
+
+boost::test_tools::assertion_result withBundles(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(has(kBufferRing | kReceiveBundles));
+  result.message() << "this kernel has no receive bundles";
+  return result;
+}
+
+struct Pair {
+  Pair() {
+    std::array<int, 2> fds{};
+    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+    near.reset(fds[0]);
+    far.reset(fds[1]);
+  }
+  void send(const std::string& text) const {
+    BOOST_REQUIRE(::send(far.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
+                  static_cast<ssize_t>(text.size()));
+  }
+  OwnedFd near, far;
+};
+
+// A ring, buffers of it, and receives into them.
+struct BufferFixture {
+  explicit BufferFixture(std::uint16_t count = kCount)
+      : ring(ringCalls(), ringCalls().features()),
+        buffers(BufferRing::create(ring, kGroup, count, kSize)) {
+    BOOST_REQUIRE(buffers != nullptr);
+  }
+
+  // Receives once, with what has arrived: into one buffer, or into as many as that needs.
+  io_uring_cqe receive(const Pair& pair, bool bundle) {
+    io_uring_sqe& entry = ring.nextEntry();
+    io_uring_prep_recv(&entry, pair.near.get(), nullptr, 0, MSG_DONTWAIT);
+    entry.flags |= IOSQE_BUFFER_SELECT;
+    entry.buf_group = kGroup;
+    if (bundle) entry.ioprio |= kRecvSendBundle;
+    io_uring_cqe found{};
+    found.res = -ETIME;
+    ring.enter(1, std::chrono::seconds(10));
+    ring.reap(1, [&](const io_uring_cqe& cqe) { found = cqe; });
+    return found;
+  }
+
+  // The blocks of a completion, and their bytes as text.
+  std::vector<std::pair<Block*, std::string>> taken(const io_uring_cqe& cqe) {
+    std::vector<std::pair<Block*, std::string>> blocks;
+    BOOST_REQUIRE_GT(cqe.res, 0);
+    BufferRing::Filled filled(*buffers, cqe.flags, static_cast<std::size_t>(cqe.res));
+    while (!filled.empty()) {
+      Bytes bytes;
+      Block& block = filled.take(bytes);
+      blocks.emplace_back(&block, std::string(asText(bytes)));
+    }
+    return blocks;
+  }
+
+  // Receives `count` bytes in bundles: the kernel may give them in more than one.
+  std::vector<std::pair<Block*, std::string>> bundled(std::size_t count) {
+    std::vector<std::pair<Block*, std::string>> all;
+    for (std::size_t got = 0; got < count;) {
+      const io_uring_cqe completion = receive(pair, true);
+      const auto blocks = taken(completion);
+      got += static_cast<std::size_t>(completion.res);
+      mostBlocks = std::max(mostBlocks, blocks.size());
+      all.insert(all.end(), blocks.begin(), blocks.end());
+    }
+    return all;
+  }
+
+  // Takes the one block of a completion.
+  Block& one(const io_uring_cqe& cqe, const std::string& expected) {
+    const auto blocks = taken(cqe);
+    BOOST_REQUIRE(blocks.size() == 1u);
+    BOOST_TEST(blocks[0].second == expected);
+    return *blocks[0].first;
+  }
+
+  Ring ring;
+  std::unique_ptr<BufferRing> buffers;
+  Pair pair;
+  std::size_t mostBlocks = 0;  // Of one bundle.
+};
+
+std::string textOf(const std::vector<std::pair<Block*, std::string>>& blocks) {
+  std::string text;
+  for (const auto& [block, part] : blocks) text += part;
+  return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(a_buffer_ring, *precondition(withBufferRings))
+
+BOOST_FIXTURE_TEST_CASE(is_filled_by_a_receive, BufferFixture) {
+  pair.send("hello");
+
+  const io_uring_cqe completion = receive(pair, false);
+
+  BOOST_TEST((completion.flags & IORING_CQE_F_BUFFER) != 0u);
+  Block& block = one(completion, "hello");
+  BOOST_TEST(block.references == 1u);
+  BOOST_TEST(block.capacity == kSize);
+  block.release();
+}
+
+BOOST_FIXTURE_TEST_CASE(uses_its_buffers_again_and_again, BufferFixture) {
+  for (int i = 0; i < 70'000; ++i) {  // More often than a tail of 16 bits counts.
+    const std::string text = std::to_string(i);
+    pair.send(text);
+    const auto blocks = taken(receive(pair, false));
+    BOOST_REQUIRE(textOf(blocks) == text);
+    blocks[0].first->release();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(keeps_a_buffer_from_the_kernel_while_somebody_refers_to_it, BufferFixture) {
+  pair.send("kept");
+  Block& kept = one(receive(pair, false), "kept");
+
+  for (int i = 0; i < 3 * kCount; ++i) {
+    pair.send("other");
+    Block& block = one(receive(pair, false), "other");
+    BOOST_TEST(&block != &kept);
+    block.release();
+  }
+
+  BOOST_TEST(std::string(reinterpret_cast<const char*>(kept.data), 4) == "kept");
+  kept.release();
+}
+
+BOOST_FIXTURE_TEST_CASE(says_that_it_is_empty_and_goes_on_when_a_buffer_came_back, BufferFixture) {
+  std::deque<Block*> taken;
+  for (int i = 0; i < kCount; ++i) {
+    pair.send("x");
+    taken.push_back(&one(receive(pair, false), "x"));
+  }
+  pair.send("y");
+  BOOST_TEST(receive(pair, false).res == -ENOBUFS);
+
+  taken.back()->release();
+  taken.pop_back();
+
+  one(receive(pair, false), "y").release();
+  for (Block* block : taken) block->release();
+}
+
+BOOST_FIXTURE_TEST_CASE(tells_when_half_of_it_is_out, BufferFixture) {
+  std::vector<Block*> taken;
+  BOOST_TEST(buffers->mayKeep());
+  for (int i = 0; i < kCount; ++i) {
+    pair.send("x");
+    taken.push_back(&one(receive(pair, false), "x"));
+    BOOST_TEST(buffers->mayKeep() == (taken.size() <= kCount / 2));
+  }
+
+  for (Block* block : taken) block->release();
+
+  BOOST_TEST(buffers->mayKeep());
+}
+
+BOOST_FIXTURE_TEST_CASE(is_refused_where_its_group_is_taken, BufferFixture) {
+  BOOST_TEST(BufferRing::create(ring, kGroup, kCount, kSize) == nullptr);
+  BOOST_TEST(BufferRing::create(ring, kGroup + 1, kCount, kSize) != nullptr);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(a_bundle, *precondition(withBundles))
+
+BOOST_FIXTURE_TEST_CASE(fills_several_buffers_in_their_order, BufferFixture) {
+  const std::string text = "0123456789abcdefghijklmnopqrstuvwxyz";
+  pair.send(text);
+
+  const auto blocks = bundled(text.size());
+
+  BOOST_REQUIRE(blocks.size() == 3u);
+  BOOST_TEST(mostBlocks > 1u);
+  BOOST_TEST(blocks[0].second.size() == kSize);
+  BOOST_TEST(blocks[2].second.size() == text.size() - 2 * kSize);
+  BOOST_TEST(textOf(blocks) == text);
+  for (const auto& [block, part] : blocks) block->release();
+}
+
+BOOST_FIXTURE_TEST_CASE(is_found_after_buffers_came_back_in_another_order, BufferFixture) {
+  std::vector<Block*> taken4;
+  for (int i = 0; i < kCount; ++i) {
+    pair.send("x");
+    taken4.push_back(&one(receive(pair, false), "x"));
+  }
+  for (const std::size_t i : {2, 0, 3, 1}) taken4[i]->release();
+  const std::string text = "the first buffer the second one the third of them and the last ";
+  pair.send(text);
+
+  const auto blocks = bundled(text.size());
+
+  BOOST_TEST(mostBlocks > 1u);
+  BOOST_TEST(textOf(blocks) == text);
+  BOOST_REQUIRE(blocks.size() == 4u);
+  BOOST_TEST(blocks[0].first == taken4[2]);
+  BOOST_TEST(blocks[3].first == taken4[1]);
+  for (const auto& [block, part] : blocks) block->release();
+}
+
+BOOST_FIXTURE_TEST_CASE(is_found_when_a_later_one_was_looked_at_before_it, BufferFixture) {
+  const Pair other;
+  pair.send("first bundle: twenty-four");
+  other.send("and another of two buffers");
+  const io_uring_cqe first = receive(pair, true);
+  const io_uring_cqe second = receive(other, true);
+
+  const auto later = taken(second);
+  for (const auto& [block, part] : later) block->release();
+  const auto earlier = taken(first);
+
+  BOOST_TEST(textOf(later) == "and another of two buffers");
+  BOOST_TEST(textOf(earlier) == "first bundle: twenty-four");
+  for (const auto& [block, part] : earlier) block->release();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+namespace {
+
+// Several connections receive, singly and in bundles; some blocks are kept for a while and go
+// back in any order. Every byte must be the next of its connection's stream, and stay it.
+class RandomUse : BufferFixture {
+ public:
+  explicit RandomUse(std::uint64_t seed) : BufferFixture(16), random_(seed) {}
+
+  void run(int steps) {
+    for (int step = 0; step < steps; ++step) {
+      const std::size_t which = random_() % connections_.size();
+      if (random_() % 3 == 0) {
+        releaseOne();
+      } else {
+        exchange(connections_[which], which);
+      }
+    }
+    while (!kept_.empty()) releaseOne();
+    BOOST_TEST(buffers->mayKeep());
+  }
+
+ private:
+  static constexpr std::size_t kMostWaiting = 300;
+
+  struct Connection {
+    Pair sockets;
+    std::string waiting = {};  // In the socket.
+    std::uint64_t sent = 0;
+  };
+  struct Kept {
+    Block* block;
+    std::string text;
+  };
+
+  void exchange(Connection& connection, std::size_t which) {
+    if (connection.waiting.size() < kMostWaiting) send(connection, which);
+    const io_uring_cqe completion =
+        receive(connection.sockets, has(kReceiveBundles) && random_() % 2 == 0);
+    if (completion.res == -ENOBUFS) return releaseOne();
+    const auto blocks = taken(completion);
+    const std::string got = textOf(blocks);
+    BOOST_REQUIRE(got == connection.waiting.substr(0, got.size()));
+    connection.waiting.erase(0, got.size());
+    for (const auto& [block, part] : blocks) kept_.push_back({block, part});
+    while (kept_.size() > 12) releaseOne();
+  }
+
+  void send(Connection& connection, std::size_t which) {
+    std::string text(1 + random_() % (5 * kSize), '\0');
+    for (char& c : text) c = static_cast<char>('a' + (connection.sent++ * 7 + which) % 26);
+    connection.sockets.send(text);
+    connection.waiting += text;
+  }
+
+  void releaseOne() {
+    if (kept_.empty()) return;
+    const auto at = static_cast<std::ptrdiff_t>(random_() % kept_.size());
+    const Kept& kept = kept_[static_cast<std::size_t>(at)];
+    const std::string now(reinterpret_cast<const char*>(kept.block->data), kept.text.size());
+    BOOST_REQUIRE(now == kept.text);
+    kept.block->release();
+    kept_.erase(kept_.begin() + at);
+  }
+
+  std::mt19937_64 random_;
+  std::array<Connection, 3> connections_;
+  std::vector<Kept> kept_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(bytes_are_right_in_any_order_of_receiving_and_releasing,
+                     *precondition(withBufferRings)) {
+  RandomUse(penstock::testing::testSeed()).run(20'000);
+}
