@@ -20,7 +20,12 @@ std::unique_ptr<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, 
 }
 
 BufferRing::BufferRing(std::uint16_t group, std::uint16_t count, std::uint32_t size)
-    : group_(group), count_(count), size_(size), blocks_(count), idAfter_(count) {}
+    : group_(group),
+      count_(count),
+      size_(size),
+      blocks_(count),
+      idAfter_(count),
+      mostKept_(count / 2) {}
 
 BufferRing::~BufferRing() {
   if (entries_) munmap(entries_, count_ * sizeof(io_uring_buf));

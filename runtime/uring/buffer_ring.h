@@ -42,7 +42,13 @@ class BufferRing final : public BlockHome {
   };
 
   void blockReleased(Block& block) noexcept override;
-  bool mayKeep() const noexcept override { return taken_ <= count_ / 2; }
+  bool mayKeep() const noexcept override { return taken_ <= mostKept_; }
+
+  // How many write buffers may keep at a time; half of them, unless said otherwise here.
+  void allowKeeping(std::uint16_t most) noexcept { mostKept_ = most; }
+
+  // How many are not with the kernel.
+  std::uint16_t taken() const noexcept { return taken_; }
 
  private:
   BufferRing(std::uint16_t group, std::uint16_t count, std::uint32_t size);
@@ -59,6 +65,7 @@ class BufferRing final : public BlockHome {
   std::uint16_t lastProvided_ = 0;
   std::uint16_t tail_ = 0;
   std::uint16_t taken_ = 0;
+  std::uint16_t mostKept_;
 };
 
 }  // namespace penstock::uring

@@ -104,10 +104,7 @@ void FileHandle::doRead() {
 
 FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
   if (!loop().receiveRing(false)) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
-  const BufferRing* bulk = loop().receiveRing(true);
-  if (bulk && fullReads_ >= kFullReadsForBulk && bulk->mayKeep() && loop().mayReadBulk()) {
-    return ReadKind::kBulk;
-  }
+  if (fullReads_ >= kFullReadsForBulk && loop().mayReadBulk()) return ReadKind::kBulk;
   return multishotWorks_ ? ReadKind::kMultishot : ReadKind::kOnce;
 }
 

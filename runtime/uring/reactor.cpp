@@ -34,6 +34,7 @@ Reactor::Reactor(ReactorOptions options)
   if (ring_->has(kBufferRing)) {
     usualRing_ = BufferRing::create(*ring_, kUsualGroup, kUsualBuffers, kUsualSize);
     bulkRing_ = BufferRing::create(*ring_, kBulkGroup, kBulkBuffers, kBulkSize);
+    if (bulkRing_) bulkRing_->allowKeeping(kBulkBuffers);
   }
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
   const int event = systemCalls().eventfd();
@@ -48,6 +49,10 @@ Reactor::~Reactor() {
   closing_ = true;
   cancel(wake_);
   while (wake_.inFlight()) poll(std::nullopt);
+}
+
+bool Reactor::mayReadBulk() const noexcept {
+  return bulkRing_ && bulkReads_ + bulkRing_->taken() < kBulkBuffers;
 }
 
 int Reactor::pollDescriptor() const noexcept { return ring_->fd(); }

@@ -58,8 +58,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // Shared receive buffers; null where the kernel has none.
   BufferRing* receiveRing(bool bulk) noexcept { return bulk ? bulkRing_.get() : usualRing_.get(); }
 
-  // No more bulk reads at a time than there are buffers for: the rest would only fail.
-  bool mayReadBulk() const noexcept { return bulkReads_ < kBulkBuffers; }
+  // Whether a bulk read may be started: not while all bulk buffers are in use or asked for, as when
+  // a slow reader holds one up. Reads of usual buffers do meanwhile.
+  bool mayReadBulk() const noexcept;
   void bulkReadStarted() noexcept { ++bulkReads_; }
   void bulkReadEnded() noexcept { --bulkReads_; }
 
@@ -79,10 +80,10 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
  private:
   // At most 1 MiB of receive buffers for a loop, small enough to stay in the cache.
-  static constexpr std::uint16_t kUsualBuffers = 32;
-  static constexpr std::uint32_t kUsualSize = 16384;
-  static constexpr std::uint16_t kBulkBuffers = 4;
-  static constexpr std::uint32_t kBulkSize = 131072;
+  static constexpr std::uint16_t kUsualBuffers = 64;
+  static constexpr std::uint32_t kUsualSize = 8192;
+  static constexpr std::uint16_t kBulkBuffers = 1;
+  static constexpr std::uint32_t kBulkSize = 524288;
   static constexpr unsigned kCompletionsPerTurn = 1024;
 
   struct Message {
