@@ -22,31 +22,35 @@ class Session final : public std::enable_shared_from_this<Session> {
   Session(tcp::socket socket, const Options& options)
       : socket_(std::move(socket)), timer_(socket_.get_executor()), options_(options) {}
 
-  void read() {
-    socket_.async_read_some(asio::buffer(data_.get(), kReceive),
-                            [self = shared_from_this()](std::error_code error, std::size_t count) {
-                              if (!error) self->received(count);
-                            });
-  }
-
- private:
-  void received(std::size_t count) {
-    if (options_.workload == Workload::kSink) return read();
-    if (options_.workload == Workload::kTimers) arm();
-    work_.received(count, options_);
-    asio::async_write(socket_, asio::buffer(data_.get(), count),
-                      [self = shared_from_this()](std::error_code error, std::size_t) {
-                        if (!error) self->written();
-                      });
-  }
-
-  void written() {
-    if (options_.workload == Workload::kTimers) timer_.cancel();
+  void start() {
+    arm();
     read();
   }
 
+ private:
+  void read() {
+    socket_.async_read_some(asio::buffer(data_.get(), kReceive),
+                            [self = shared_from_this()](std::error_code error, std::size_t count) {
+                              error ? self->end() : self->received(count);
+                            });
+  }
+
+  void received(std::size_t count) {
+    if (options_.workload == Workload::kSink) return read();
+    arm();
+    work_.received(count, options_);
+    asio::async_write(socket_, asio::buffer(data_.get(), count),
+                      [self = shared_from_this()](std::error_code error, std::size_t) {
+                        error ? self->end() : self->read();
+                      });
+  }
+
+  // The wait holds on to the session, and so to the socket.
+  void end() { timer_.cancel(); }
+
   void arm() {
-    timer_.expires_after(kPatience);
+    if (options_.workload != Workload::kTimers) return;
+    timer_.expires_after(kPatience);  // Cancels the wait there was.
     timer_.async_wait([self = shared_from_this()](std::error_code error) {
       if (!error) self->socket_.close();
     });
@@ -165,7 +169,7 @@ class Server {
       case Workload::kCompute:
       case Workload::kTimers:
       case Workload::kSink:
-        return std::make_shared<Session>(std::move(socket), options_)->read();
+        return std::make_shared<Session>(std::move(socket), options_)->start();
       case Workload::kSource:
         return std::make_shared<Source>(std::move(socket), pattern_)->write();
       case Workload::kRelay:

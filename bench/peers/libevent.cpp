@@ -95,13 +95,14 @@ class Echo final : public Connection {
   }
 
  private:
+  void started() override { arm(); }
   void readable() override {
-    if (timer_) evtimer_add(timer_, server.patience);
+    if (timer_) evtimer_del(timer_);
     work_.received(evbuffer_get_length(input()), server.options);
     waits_ = forward(*this);
+    arm();
   }
   void drained() override {
-    if (timer_) evtimer_del(timer_);
     if (evbuffer_get_length(output()) == 0 && ended_)
       delete this;
     else if (std::exchange(waits_, false))
@@ -110,6 +111,10 @@ class Echo final : public Connection {
   void ended() override {
     ended_ = true;
     if (evbuffer_get_length(output()) == 0) delete this;
+  }
+
+  void arm() {
+    if (timer_) evtimer_add(timer_, server.patience);
   }
 
   struct event* timer_ = nullptr;

@@ -134,20 +134,24 @@ class TimedEcho final : public Echo {
     timer_.data = this;
   }
 
+  void start() override {
+    Echo::start();
+    arm();
+  }
+
  private:
   static constexpr auto kPatienceMs =
       static_cast<std::uint64_t>(std::chrono::milliseconds(kPatience).count());
 
   void received(const char* data, std::size_t size) override {
+    uv_timer_stop(&timer_);
+    Echo::received(data, size);
+    arm();
+  }
+  void arm() {
     uv_timer_start(
         &timer_, [](uv_timer_t* timer) { static_cast<TimedEcho*>(timer->data)->close(); },
         kPatienceMs, 0);
-    Echo::received(data, size);
-    if (!writing()) uv_timer_stop(&timer_);
-  }
-  void drained() override {
-    uv_timer_stop(&timer_);
-    Echo::drained();
   }
   void closed() override {
     uv_close(reinterpret_cast<uv_handle_t*>(&timer_),

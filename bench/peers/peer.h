@@ -36,7 +36,8 @@ struct Options {
   sockaddr_in to{};       // relay: where it connects to.
 };
 
-// Each of `timers` is armed for this long, and never fires in a run.
+// timers: how long a connection waits for its next message before it is closed. Each message
+// cancels the timer and arms it again.
 inline constexpr std::chrono::seconds kPatience{30};
 
 // What one send of the workload source hands over.

@@ -20,9 +20,14 @@ constexpr int kAcceptsPerTurn = 64;
 constexpr int kSendsPerTurn = 16;
 
 // The workloads echo, compute and timers.
-class Echo final : public Endpoint {
+class Echo final : public Endpoint, public Timer {
  public:
-  explicit Echo(int fd) : Endpoint(fd) { add(EPOLLIN); }
+  explicit Echo(int fd) : Endpoint(fd) {
+    add(EPOLLIN);
+    arm();
+  }
+
+  void timedOut() { close(); }
 
   void ready(std::uint32_t events) override {
     ended_ = ended_ || (events & EPOLLRDHUP);
@@ -50,18 +55,20 @@ class Echo final : public Endpoint {
   }
 
   bool echo(std::size_t count) {
-    const bool timed = server.options.workload == Workload::kTimers;
-    if (timed) server.timers.arm(timer_);
+    Timer::cancel();
     work_.received(count, server.options);
     const bool good = backlog_.send(fd_, server.buffer.data(), count);
-    if (timed) timer_.cancel();
+    arm();
     return good;
+  }
+
+  void arm() {
+    if (server.options.workload == Workload::kTimers) server.timers.arm(*this);
   }
 
   bool ended_ = false;
   Backlog backlog_;
   Work work_;
-  Timer timer_;
 };
 
 class Sink final : public Endpoint {
@@ -152,7 +159,7 @@ int waitMs() {
       auto* endpoint = static_cast<Endpoint*>(events[i].data.ptr);
       if (endpoint->open()) endpoint->ready(events[i].events);
     }
-    if (timed) server.timers.checkDue();
+    while (Timer* timer = server.timers.takeDue()) static_cast<Echo*>(timer)->timedOut();
     server.closed.clear();
   }
 }

@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 
 namespace peer {
 
 class Timers;
 
-// Embedded in what it times. Arming and cancelling is a matter of four pointers.
+// What is timed derives from it. Arming and cancelling is a matter of four pointers.
 class Timer {
  public:
   Timer() = default;
@@ -60,9 +59,12 @@ class Timers {
                     std::chrono::nanoseconds(head_.next_->deadline_ - now_));
   }
 
-  // No message takes that long: a timer that fires tells of a broken server.
-  void checkDue() const noexcept {
-    if (head_.next_ != &head_ && head_.next_->deadline_ <= now_) std::abort();
+  // The next timer whose time is over, cancelled; null if there is none.
+  Timer* takeDue() noexcept {
+    Timer* first = head_.next_;
+    if (first == &head_ || first->deadline_ > now_) return nullptr;
+    first->cancel();
+    return first;
   }
 
  private:

@@ -122,7 +122,7 @@ void Server::run() {
       ++count;
     }
     io_uring_cq_advance(&ring_, count);
-    if (timed()) timers_.checkDue();
+    while (Timer* timer = timers_.takeDue()) close(*static_cast<Connection*>(timer));
     unpark(in_);
     if (relays()) unpark(returned_);
   }
@@ -189,6 +189,7 @@ void Server::accepted(int fd) {
   auto* connection = new Connection(fd, in_, in_);
   connection->to = connection;
   startReceiving(*connection);
+  if (timed()) timers_.arm(*connection);
   if (options.workload == Workload::kSource) sendPattern(*connection);
 }
 
@@ -251,9 +252,10 @@ void Server::keep(Connection& connection, int count, std::uint32_t flags) {
   });
   if (discards()) from.publish();  // A receive goes on while this turn does.
   if (drop) return;
-  if (timed()) timers_.arm(connection.timer);
+  connection.cancel();
   connection.work.received(static_cast<std::size_t>(count), options);
   if (!connection.to->sending) startSending(*connection.to);
+  if (timed()) timers_.arm(connection);
 }
 
 void Server::inputEnded(Connection& connection) {
@@ -323,7 +325,6 @@ void Server::sent(Connection& connection, int count) {
     connection.sent += static_cast<std::uint64_t>(count);
     return sendPattern(connection);
   }
-  if (timed()) connection.timer.cancel();
   connection.queue.sent(connection.out.buffers, static_cast<std::size_t>(count));
   if (!connection.queue.empty()) return startSending(connection);
   if (connection.finishing) finish(connection);

@@ -18,7 +18,7 @@ struct Lane {
   Connection* lastParked = nullptr;
 };
 
-struct alignas(8) Connection {
+struct alignas(8) Connection : Timer {
   Connection(int fd, Lane& in, Lane& out) : fd(fd), in(in), out(out) {}
 
   int fd;
@@ -38,7 +38,6 @@ struct alignas(8) Connection {
   bool closing = false;
   std::uint64_t sent = 0;  // By a source.
   Work work;
-  Timer timer;
 };
 
 }  // namespace peer
