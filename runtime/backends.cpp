@@ -4,6 +4,7 @@
 
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/probe.h>
+#include <penstock/runtime/uring/probe_operations.h>
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #endif
@@ -114,6 +115,12 @@ void addEpoll(std::vector<Capability>& list) {
 void addUring(std::vector<Capability>& list) {
   const uring::Usability ring = uring::probeUsability();
   list.push_back({"io_uring", ring.usable, "the io_uring backend", ring.remedy});
+  if (ring.usable) {
+    for (const uring::OperationProbe& operation : uring::probeOperations()) {
+      list.push_back({operation.name, operation.works, operation.use,
+                      "a newer kernel has it, or a filter stands in the way"});
+    }
+  }
   const std::uint32_t found = ring.usable ? uring::ringCalls().features() : 0;
   const auto add = [&](uring::Feature feature, const char* name, const char* use,
                        const char* remedy) {

@@ -3,6 +3,7 @@
 #include <penstock/runtime/uring/probe.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/runtime/uring/trial_ring.h>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,67 +19,9 @@
 namespace penstock::uring {
 namespace {
 
-constexpr unsigned kProbeEntries = 8;
 constexpr std::uint16_t kGroup = 0;
 constexpr std::uint16_t kBuffers = 8;
 constexpr std::uint32_t kBufferSize = 256;
-constexpr Duration kPatience = std::chrono::seconds(1);
-
-// A small ring for one question, gone with it.
-class TrialRing {
- public:
-  explicit TrialRing(unsigned flags) noexcept {
-    io_uring_params params{};
-    params.flags = flags;
-    error_ = calls_.setup(kProbeEntries, ring_, params);
-  }
-  ~TrialRing() {
-    if (error_ == 0) calls_.exit(ring_);
-  }
-  TrialRing(const TrialRing&) = delete;
-  TrialRing& operator=(const TrialRing&) = delete;
-
-  int error() const noexcept { return error_; }
-  io_uring& ring() noexcept { return ring_; }
-
-  // Submits one entry and gives its first completion; res is the error if none came.
-  template <class Prepare>
-  io_uring_cqe ask(Prepare prepare) noexcept {
-    prepare(*io_uring_get_sqe(&ring_));
-    io_uring_submit(&ring_);
-    return next();
-  }
-
-  io_uring_cqe next() noexcept {
-    io_uring_cqe answer{};
-    io_uring_cqe* completion = nullptr;
-    __kernel_timespec limit{std::chrono::floor<std::chrono::seconds>(kPatience).count(), 0};
-    const int result = io_uring_wait_cqe_timeout(&ring_, &completion, &limit);
-    if (result < 0) {
-      answer.res = result;
-      return answer;
-    }
-    answer = *completion;
-    io_uring_cqe_seen(&ring_, completion);
-    return answer;
-  }
-
- private:
-  RingCalls calls_;
-  io_uring ring_{};
-  int error_;
-};
-
-struct Pair {
-  Pair() noexcept {
-    std::array<int, 2> fds{-1, -1};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) < 0) return;
-    near.reset(fds[0]);
-    far.reset(fds[1]);
-  }
-  OwnedFd near;
-  OwnedFd far;
-};
 
 bool worksDeferTaskrun() noexcept {
   TrialRing trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);

@@ -65,7 +65,7 @@ class Ring {
   std::uint32_t features_;
   io_uring ring_{};
   unsigned setupFlags_ = 0;
-  __kernel_timespec waitLimit_{};  // Of the present wait, where a request has to keep it.
+  __kernel_timespec waitLimit_{};      // Of the present wait, where a request has to keep it.
   std::vector<io_uring_cqe> spilled_;  // Taken from a full completion queue to make it go on.
   std::size_t spilledTaken_ = 0;
 };

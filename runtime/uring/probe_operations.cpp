@@ -1,0 +1,176 @@
+#include <penstock/runtime/uring/probe_operations.h>
+#include <penstock/runtime/uring/trial_ring.h>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace penstock::uring {
+namespace {
+
+// The first result of what `prepare` puts into an entry of a plain ring.
+template <class Prepare>
+io_uring_cqe answerTo(Prepare prepare) {
+  TrialRing trial(0);
+  io_uring_cqe answer{};
+  answer.res = trial.error();
+  if (trial.error() == 0) answer = trial.ask(prepare);
+  return answer;
+}
+
+bool worksSetupFlag(unsigned flag) {
+  TrialRing trial(flag);
+  return trial.error() == 0;
+}
+
+bool worksNop() {
+  return answerTo([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res == 0;
+}
+
+bool worksReceive(std::uint16_t flags) {
+  const Pair pair;
+  char byte = 'x';
+  if (!pair.near || ::send(pair.far.get(), &byte, 1, MSG_NOSIGNAL) != 1) return false;
+  return answerTo([&](io_uring_sqe& entry) {
+           io_uring_prep_recv(&entry, pair.near.get(), &byte, 1, 0);
+           entry.ioprio |= flags;
+         }).res == 1;
+}
+
+bool worksSend() {
+  const Pair pair;
+  const char byte = 'x';
+  return pair.near &&
+         answerTo([&](io_uring_sqe& entry) {
+           io_uring_prep_send(&entry, pair.near.get(), &byte, 1, MSG_NOSIGNAL | MSG_WAITALL);
+         }).res == 1;
+}
+
+bool worksSendMessage() {
+  const Pair pair;
+  char byte = 'x';
+  iovec run{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &run;
+  message.msg_iovlen = 1;
+  return pair.near &&
+         answerTo([&](io_uring_sqe& entry) {
+           io_uring_prep_sendmsg(&entry, pair.near.get(), &message, MSG_NOSIGNAL | MSG_WAITALL);
+         }).res == 1;
+}
+
+bool worksRead() {
+  const OwnedFd event(::eventfd(1, EFD_CLOEXEC));
+  std::uint64_t count = 0;
+  return event && answerTo([&](io_uring_sqe& entry) {
+                    io_uring_prep_read(&entry, event.get(), &count, sizeof count, 0);
+                  }).res == sizeof count;
+}
+
+// A listener with an abstract name that the kernel chose, and that name.
+struct Listening {
+  Listening() : fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    name.sun_family = AF_UNIX;
+    works = ::bind(fd.get(), address(), sizeof name.sun_family) == 0 && ::listen(fd.get(), 1) == 0;
+    ::getsockname(fd.get(), address(), &length);
+  }
+  sockaddr* address() { return reinterpret_cast<sockaddr*>(&name); }
+
+  OwnedFd fd;
+  sockaddr_un name{};
+  socklen_t length = sizeof name;
+  bool works = false;
+};
+
+bool worksConnect() {
+  Listening listening;
+  const OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return listening.works &&
+         answerTo([&](io_uring_sqe& entry) {
+           io_uring_prep_connect(&entry, client.get(), listening.address(), listening.length);
+         }).res == 0;
+}
+
+bool worksAccept() {
+  Listening listening;
+  const OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!listening.works) return false;
+  if (::connect(client.get(), listening.address(), listening.length) < 0) return false;
+  const io_uring_cqe answer = answerTo([&](io_uring_sqe& entry) {
+    io_uring_prep_accept(&entry, listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
+  });
+  const OwnedFd accepted(answer.res >= 0 ? answer.res : -1);
+  return answer.res >= 0;
+}
+
+bool worksPoll() {
+  const Pair pair;
+  return pair.near && (answerTo([&](io_uring_sqe& entry) {
+                         io_uring_prep_poll_add(&entry, pair.near.get(), POLLOUT);
+                       }).res &
+                       POLLOUT);
+}
+
+// The request is ended again before its ring goes.
+bool worksMultishotPoll() {
+  const Pair pair;
+  TrialRing trial(0);
+  if (!pair.near || trial.error() != 0) return false;
+  const io_uring_cqe answer = trial.ask(
+      [&](io_uring_sqe& entry) { io_uring_prep_poll_multishot(&entry, pair.near.get(), POLLOUT); });
+  return answer.res > 0 && (answer.res & POLLOUT) && (answer.flags & IORING_CQE_F_MORE);
+}
+
+bool worksCancel() {
+  const Pair pair;
+  TrialRing trial(0);
+  if (!pair.near || trial.error() != 0) return false;
+  char byte;
+  constexpr std::uint64_t kReceive = 1;
+  io_uring_sqe& receive = *io_uring_get_sqe(&trial.ring());
+  io_uring_prep_recv(&receive, pair.near.get(), &byte, 1, 0);
+  receive.user_data = kReceive;
+  const io_uring_cqe first =
+      trial.ask([](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, kReceive, 0); });
+  const io_uring_cqe second = trial.next();
+  const io_uring_cqe& received = first.user_data == kReceive ? first : second;
+  return received.user_data == kReceive && (received.res == -ECANCELED || received.res == -EINTR);
+}
+
+bool worksTimeout() {
+  __kernel_timespec soon{0, 1000};
+  return answerTo([&](io_uring_sqe& entry) { io_uring_prep_timeout(&entry, &soon, 1, 0); }).res ==
+         -ETIME;
+}
+
+}  // namespace
+
+std::vector<OperationProbe> probeOperations() {
+  return {
+      {"IORING_SETUP_CQSIZE", "room for completions", worksSetupFlag(IORING_SETUP_CQSIZE)},
+      {"IORING_SETUP_CLAMP", "a smaller ring rather than none", worksSetupFlag(IORING_SETUP_CLAMP)},
+      {"IORING_SETUP_SUBMIT_ALL", "one bad entry does not hold up the rest",
+       worksSetupFlag(IORING_SETUP_SUBMIT_ALL)},
+      {"IORING_SETUP_COOP_TASKRUN", "where DEFER_TASKRUN is missing",
+       worksSetupFlag(IORING_SETUP_COOP_TASKRUN)},
+      {"IORING_OP_NOP", "a close with nothing to send", worksNop()},
+      {"IORING_OP_RECV", "receiving", worksReceive(0)},
+      {"IORING_RECVSEND_POLL_FIRST", "receiving where nothing waits yet",
+       worksReceive(IORING_RECVSEND_POLL_FIRST)},
+      {"IORING_OP_SEND", "sending one run of bytes", worksSend()},
+      {"IORING_OP_SENDMSG", "sending several runs at once", worksSendMessage()},
+      {"IORING_OP_ACCEPT", "accepting", worksAccept()},
+      {"IORING_OP_CONNECT", "connecting", worksConnect()},
+      {"IORING_OP_READ", "being woken by other threads", worksRead()},
+      {"IORING_OP_POLL_ADD", "receiving without buffer rings", worksPoll()},
+      {"IORING_POLL_ADD_MULTI", "relaying inside the kernel", worksMultishotPoll()},
+      {"IORING_OP_ASYNC_CANCEL", "closing and pausing", worksCancel()},
+      {"IORING_OP_TIMEOUT", "timers where EXT_ARG is missing", worksTimeout()},
+  };
+}
+
+}  // namespace penstock::uring
