@@ -31,7 +31,7 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
   }
   void begin(std::unique_ptr<Protocol> previous) {
     previous_ = std::move(previous);
-    own_.registerProducer(other_->own_, Production::kStreaming);
+    other_->own_.registerProducer(*this, Production::kStreaming);
   }
 
   void connectionMade(Transport&) override {}  // It was made before the relay was.
@@ -42,10 +42,11 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
   void connectionLost(std::error_code why) override;
 
  private:
-  // A direction that is spliced is the producer of the transport it writes to: that one asks for
-  // more when what was copied before has drained, and does not close before it has ended.
-  void pauseProducing() override {}
-  void resumeProducing() override { pump(); }
+  // A direction is the producer of the transport it writes to, which stops its reading while
+  // copying, asks for more when what was copied has drained once it is spliced, and does not close
+  // before it has ended. What follows from a loss is up to connectionLost().
+  void pauseProducing() override { own_.pauseProducing(); }
+  void resumeProducing() override { connection_ ? pump() : own_.resumeProducing(); }
   void stopProducing() override {}
 
   void descriptorReady(bool readable, bool writable) override;
