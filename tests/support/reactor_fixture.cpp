@@ -95,4 +95,9 @@ OwnedFd ReactorFixture::connectRawPeer(Recorder& server, SocketFamily family,
   return peer;
 }
 
+void ReactorFixture::destroy() {
+  delete reactor_.get();  // reset() would forget it first.
+  static_cast<void>(reactor_.release());
+}
+
 }  // namespace penstock::testing

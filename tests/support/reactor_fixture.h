@@ -57,8 +57,8 @@ class ReactorFixture {
   // What the reactor logged.
   const std::vector<std::string>& logLines() const noexcept { return logLines_; }
 
-  // Destroys the reactor now.
-  void destroy() { reactor_.reset(); }
+  // Destroys the reactor now. What that calls back may still use reactor().
+  void destroy();
 
  private:
   std::vector<std::string> logLines_;
