@@ -278,8 +278,7 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
 }
 
 void FileHandle::letGo(bool reset) noexcept {
-  if (reset) resetOnClose();
-  held_ = nullptr;
+  if (reset) resetOnClose();  // What is held goes with this object: it may be being delivered.
   loop().cancel(reads());
   loop().cancel(writes());
   if (!inUseByKernel()) fd_.reset();
