@@ -111,11 +111,11 @@ BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connected_socket_is_no_listener, Adopting, *precondition(onRealKernel)) {
-  auto [ours, theirs] = socketPair();
-  const std::string name = "adoptListener descriptor " + std::to_string(ours.get());
+  auto pair = socketPair();
+  const std::string name = "adoptListener descriptor " + std::to_string(pair.first.get());
 
   const std::string complaint =
-      complaintOf([&] { adoptListener(loop.reactor(), std::move(ours), serving()); });
+      complaintOf([&] { adoptListener(loop.reactor(), std::move(pair.first), serving()); });
 
   BOOST_TEST(complaint == name + ": it is not listening");
 }

@@ -62,6 +62,7 @@ BOOST_AUTO_TEST_CASE(one_task_more_than_may_wait_is_refused) {
 BOOST_AUTO_TEST_CASE(a_task_is_destroyed_on_its_thread_when_it_has_run) {
   std::promise<std::thread::id> destroyedOn;
   struct Witness {
+    explicit Witness(std::promise<std::thread::id>* promise) : told(promise) {}
     std::promise<std::thread::id>* told;
     ~Witness() { told->set_value(std::this_thread::get_id()); }
   };
