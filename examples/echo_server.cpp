@@ -10,6 +10,8 @@ struct Echo final : Protocol {
     transport.registerProducer(transport, Production::kStreaming);
   }
   void dataReceived(Bytes bytes) override { transport_->write(bytes); }
+  bool isHalfCloseable() const noexcept override { return true; }
+  void readConnectionLost() override { transport_->stopConsuming(); }  // After what is queued.
   void connectionLost(std::error_code) override {}
 
   Transport* transport_ = nullptr;
