@@ -69,6 +69,10 @@ class SimulatedKernel final : public SystemCalls {
   void setRingFeatures(std::uint32_t features) noexcept { ringFeatures_ = features; }
   std::uint32_t ringFeatures() const noexcept { return ringFeatures_; }
 
+  // The most entries of a ring that locked memory allows: beyond, ENOMEM.
+  void setLargestRing(unsigned entries) noexcept { largestRing_ = entries; }
+  unsigned largestRing() const noexcept { return largestRing_; }
+
   // How long, in real time, a wait without limit goes on before it counts as a deadlock.
   void setDeadlockPatience(Duration patience);
 
@@ -137,6 +141,7 @@ class SimulatedKernel final : public SystemCalls {
   Duration deadlockPatience_ = std::chrono::seconds(10);
   std::set<int> events_;  // The real descriptors made by eventfd().
   std::atomic<std::uint32_t> ringFeatures_;
+  std::atomic<unsigned> largestRing_ = 32768;
 };
 
 // Makes a simulated kernel the one of this process, for both families, in place of any before it:

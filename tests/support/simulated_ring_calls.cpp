@@ -16,6 +16,7 @@ int SimulatedRingCalls::setup(unsigned entries, io_uring& ring, io_uring_params&
   constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   const std::lock_guard lock(kernel_.mutex());
   const bool deferred = (params.flags & kDeferred) != 0;
+  if (entries > kernel_.largestRing()) return -ENOMEM;
   if (deferred && !(kernel_.ringFeatures() & uring::kDeferTaskrun)) return -EINVAL;
   auto made = std::make_shared<Ring>(kernel_, std::bit_ceil(entries), params);
   Ring& described = *made;

@@ -217,6 +217,15 @@ BOOST_AUTO_TEST_CASE(more_completions_than_the_queue_holds_are_kept) {
   BOOST_TEST(seen.size() == many);
 }
 
+BOOST_AUTO_TEST_CASE(a_ring_is_made_smaller_where_memory_is_short) {
+  SimulatedKernel& kernel = installSimulatedKernel(1, Faults::none());
+
+  kernel.setLargestRing(128);
+  const Ring ring(ringCalls(), ringCalls().features());
+
+  BOOST_TEST(ring.entries() == 128U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(cancellation)
