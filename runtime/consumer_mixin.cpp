@@ -100,7 +100,7 @@ void ConsumerMixin::loseConnection() {
 }
 
 void ConsumerMixin::loseWriteConnection() {
-  if (!connected_ || writeDisconnecting_) return;
+  if (!connected_ || writeDisconnected_) return;
   writeDisconnecting_ = true;
   startWriting();
 }
