@@ -1,7 +1,6 @@
 // The application of a trace: its protocol, its producers, and what they see.
 #pragma once
 
-#include <penstock/tests/traces/expectation.h>
 #include <penstock/tests/traces/trace.h>
 
 #include <penstock/runtime/connection.h>
@@ -19,7 +18,7 @@ namespace penstock::traces {
 // connection and the protocol that it makes.
 class Application {
  public:
-  Application(const Trace& trace, const Expectation& expected);
+  explicit Application(const Trace& trace);
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;
   ~Application();
@@ -50,11 +49,12 @@ class Application {
   class ScriptedProducer;
 
   void write(const Action& action);
+  void writeParts(const Action& action, const std::vector<Bytes>& parts);
+  ScriptedProducer* pausedProducer() const;
   void callBack(const Script& script, std::size_t call);
   std::string className(std::error_code why) const;
 
   const Trace& trace_;
-  const Expectation& expected_;
   Connection* connection_ = nullptr;
   Effects effects_;
   std::vector<std::unique_ptr<ScriptedProducer>> producers_;

@@ -195,12 +195,11 @@ class EpollPlayer final : public Player {
   Connection& connection() noexcept override { return *stream_; }
   void connect() override { stream_->open(); }
 
-  void play(const Step& step) override {
+  void play(const Step& step, bool withInput) override {
     if (step.event.kind == Event::Kind::kTurn) return reactor_->runCalls();
     const Recorded recorded(step.effects);
-    if (playInput(step, recorded) != Played::kBoth && canWrite(step, recorded)) {
-      playOutput(recorded);
-    }
+    const Played played = withInput ? playInput(step, recorded) : Played::kInput;
+    if (played != Played::kBoth && canWrite(step, recorded)) playOutput(recorded);
     flushTheRest();
     kernel_.endStep();
   }
@@ -222,7 +221,7 @@ class EpollPlayer final : public Player {
   // An event for both directions comes as one where it can; a socket that fails while it is
   // written to says so after its input.
   Played playInput(const Step& step, const Recorded& recorded) {
-    const std::uint32_t events = inputEvents(step);
+    const std::uint32_t events = inputEvents(step, recorded);
     if (events == 0) return Played::kInput;
     kernel_.addInput(inputOf(step, recorded));
     const bool both = canWrite(step, recorded) && !recorded.sendFails && kernel_.watchesSpace();
@@ -231,7 +230,7 @@ class EpollPlayer final : public Player {
     return both ? Played::kBoth : Played::kInput;
   }
 
-  static std::uint32_t inputEvents(const Step& step) {
+  static std::uint32_t inputEvents(const Step& step, const Recorded& recorded) {
     const Json& read = step.event.read;
     switch (step.event.kind) {
       case Event::Kind::kReadable:
@@ -244,6 +243,7 @@ class EpollPlayer final : public Player {
       case Event::Kind::kHangUp:
         return EPOLLHUP;
       case Event::Kind::kBoth:
+        if (recorded.received.is_null()) return 0;  // Nobody wanted to know of the input.
         if (read == "eof") return EPOLLIN | EPOLLRDHUP;
         return read == "error" ? EPOLLIN | EPOLLERR : EPOLLIN;
       case Event::Kind::kTurn:

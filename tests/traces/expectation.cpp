@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace penstock::traces {
 namespace {
@@ -45,10 +47,10 @@ constexpr std::array kDepartures{
     // unregisterProducer lets a pending half-close proceed.
     Departure{"half-close-stalled", "C5"},
 };
+constexpr Departure kHalfCloseStalled = kDepartures.back();
 
 // These have no note in the recordings and are told by what was recorded.
 constexpr Departure kInputAfterEnd{"input-after-end", "R9"};         // The end is reported once.
-constexpr Departure kPauseScript{"pause-while-paused", "C3"};        // A pause once per crossing.
 constexpr Departure kDeadTransport{"call-on-dead-transport", "C4"};  // It does nothing.
 constexpr Departure kEmptySequence{"empty-sequence", "C8"};          // It is like no write at all.
 constexpr Departure kLossLeftHalfDone{"loss-left-half-done", "A5"};  // It is always finished.
@@ -103,28 +105,33 @@ class Walk {
 
   // The departure that `step` shows, if any; else takes the step.
   std::optional<Departure> take(const Step& step) {
+    dropped_.clear();
     std::optional<Departure> departure = noted(step);
     if (!departure) departure = unnoted(step);
-    if (!departure) departure = followPauses(step);
-    if (!departure) departure = followEmptySequence(step);
+    if (!departure) departure = followInput(step);
+    followPauses(step);
+    if (!departure) departure = followIdleWriting(step);
     state_ = step.state;
     return departure;
   }
 
-  Effects withoutRepeats(const Step& step) const {
+  // The effects of the step that was taken last, without those that are not to be expected.
+  Effects expectedOf(const Step& step) const {
     Effects effects;
     for (std::size_t i = 0; i < step.effects.size(); ++i) {
-      if (!repeats_.contains(i)) effects.push_back(step.effects[i]);
+      if (!dropped_.contains(i)) effects.push_back(step.effects[i]);
     }
     return effects;
   }
+
+  bool withholdsInput() const noexcept { return withholdsInput_; }
+  long kernelReadWithheld() const noexcept { return kernelReadWithheld_; }
+  long receivedWithheld() const noexcept { return receivedWithheld_; }
 
   bool paused(int producer) const {
     const auto found = paused_.find(producer);
     return found != paused_.end() && found->second;
   }
-
-  std::map<int, std::vector<std::size_t>> takePauseCalls() { return std::move(pauseCalls_); }
 
  private:
   static std::optional<Departure> noted(const Step& step) {
@@ -134,77 +141,133 @@ class Walk {
     return std::nullopt;
   }
 
-  std::optional<Departure> unnoted(const Step& step) {
-    const bool wasDead = state_[kDisconnected];
+  std::optional<Departure> unnoted(const Step& step) const {
     const bool halfClosesDead =
-        wasDead && step.state[kWriteDisconnecting] && !state_[kWriteDisconnecting];
+        state_[kDisconnected] && step.state[kWriteDisconnecting] && !state_[kWriteDisconnecting];
     const bool connectsDead = step.state[kConnected] && step.state[kDisconnected];
     if (halfClosesDead || connectsDead) return kDeadTransport;
     if (step.state[kDisconnected] && step.state[kProducer] != 0) return kLossLeftHalfDone;
-    for (const Effect& effect : step.effects) {
-      if (isShutdown(effect) && state_[kWriteDisconnected]) return kHalfCloseTwice;
+    if (stallsHalfClose(step)) return kHalfCloseStalled;
+    return std::nullopt;
+  }
+
+  // What comes after the end of the input, for an application that resumed reading, is dropped.
+  // Where something else would have followed from it, the ways part.
+  std::optional<Departure> followInput(const Step& step) {
+    withholdsInput_ = inputEnded_ && withholdsReads(step);
+    if (withholdsInput_ && has(step.effects, "connectionLost")) return kInputAfterEnd;
+    for (std::size_t i = 0; i < step.effects.size(); ++i) {
+      const Effect& effect = step.effects[i];
+      const bool data = isEffect(effect, "dataReceived");
       const bool end = isEffect(effect, "readConnectionLost");
-      if (inputEnded_ && (end || isEffect(effect, "dataReceived"))) return kInputAfterEnd;
-      inputEnded_ |= end;
+      if (!data && !end) continue;
+      const bool scripted = data ? actsAt(trace_.config.onData, dataCalls_++)
+                                 : actsAt(trace_.config.onReadLost, endCalls_++);
+      if (!inputEnded_) {
+        inputEnded_ = end;
+        continue;
+      }
+      if (scripted) return kInputAfterEnd;
+      if (data) receivedWithheld_ += effect.at(1).get<long>();
+      withholdsInput_ = true;
+      dropped_.insert(i);
     }
     return std::nullopt;
   }
 
-  // A producer that is paused already is not paused again. Where its script would have done
-  // something then, the ways part.
-  std::optional<Departure> followPauses(const Step& step) {
-    repeats_.clear();
+  // Adds up what the kernel read in `step`; says whether a read has ended that is not made here.
+  bool withholdsReads(const Step& step) {
+    bool ended = false;
+    for (const Effect& effect : step.effects) {
+      if (isEffect(effect, "submitRead") && effect.back() == "refused") ended = true;
+      const bool completed = isEffect(effect, "complete") && effect.at(1) == "read";
+      const bool received = completed || isEffect(effect, "recv");
+      if (received && effect.back().is_number()) kernelReadWithheld_ += effect.back().get<long>();
+      ended |= completed;
+    }
+    return ended;
+  }
+
+  // A producer has left while a half-close was due, and Twisted does not go about it.
+  bool stallsHalfClose(const Step& step) const {
+    const bool left = state_[kProducer] != 0 && state_[kProducer] != step.state[kProducer];
+    const bool due = step.state[kConnected] && step.state[kWriteDisconnecting] &&
+                     !step.state[kWriteDisconnected] && step.state[kBuffered] == 0;
+    return left && due && !step.state[kWriting];
+  }
+
+  static bool actsAt(const Script& script, std::size_t call) {
+    return call < script.size() && !script[call].empty();
+  }
+
+  // A producer that is paused already is not told to pause again (C3).
+  void followPauses(const Step& step) {
     for (std::size_t i = 0; i < step.effects.size(); ++i) {
       const Effect& effect = step.effects[i];
       if (isEffect(effect, "resumeProducing")) paused_[effect.at(1)] = false;
       if (!isEffect(effect, "pauseProducing")) continue;
-      const int id = effect.at(1);
-      const std::size_t call = pausesSeen_[id]++;
-      if (!std::exchange(paused_[id], true)) {
-        pauseCalls_[id].push_back(call);
-        continue;
-      }
-      const auto plan = trace_.producers.find(id);
-      if (plan == trace_.producers.end()) throw BadInput("an effect names an unknown producer");
-      const Script& script = plan->second->pause;
-      if (call < script.size() && !script[call].empty()) return kPauseScript;
-      repeats_.insert(i);
+      if (std::exchange(paused_[effect.at(1)], true)) dropped_.insert(i);
+    }
+  }
+
+  // Twisted asks for writability, or sends nothing and is busy with that for a while, for a
+  // writeSequence of empty chunks and for a half-close that was carried out already. It counts only
+  // if something comes of it: a pull producer is asked, or something else is held up.
+  std::optional<Departure> followIdleWriting(const Step& step) {
+    const bool starts = !state_[kWriting] && step.state[kWriting];
+    if (isEmptySequence(step)) {
+      if (starts) idle_ = kEmptySequence;
+      return has(expectedOf(step), "pauseProducing") ? std::optional(kEmptySequence) : std::nullopt;
+    }
+    if (starts && state_[kWriteDisconnected]) idle_ = kHalfCloseTwice;
+    if (!idle_) return std::nullopt;
+    const bool carriedOut = carriesOutIdleWriting(step);
+    const bool counts = carriedOut ? comesToSomething(step) : sendsNothing_ && hasOwnReason(step);
+    if (counts || losesIdleWriting(step)) return idle_;
+    if (carriedOut || hasOwnReason(step)) {
+      idle_.reset();
+      sendsNothing_ = false;
     }
     return std::nullopt;
   }
 
-  // A writeSequence of empty chunks makes Twisted ask for writability, and on fhx send nothing,
-  // with which it is busy for a while; and it pauses a producer that came to a full buffer. It
-  // counts only if something comes of it.
-  std::optional<Departure> followEmptySequence(const Step& step) {
-    if (isEmptySequence(step)) {
-      askedForNothing_ |= !state_[kWriting] && step.state[kWriting];
-      const bool pauses = std::ranges::any_of(withoutRepeats(step), [](const Effect& effect) {
-        return isEffect(effect, "pauseProducing");
-      });
-      return pauses ? std::optional(kEmptySequence) : std::nullopt;
-    }
-    if (!askedForNothing_) return std::nullopt;
+  bool carriesOutIdleWriting(const Step& step) {
+    bool carriedOut = false;
     for (const Effect& effect : step.effects) {
       if (isEffect(effect, "submitWrite")) sendsNothing_ = effect.at(2) == 0;
+      if (isEffect(effect, "send") && effect.at(2) == 0 && effect.at(3) != "EPIPE") {
+        carriedOut = true;
+      }
+      if (isEffect(effect, "complete") && effect.at(1) == "write" && sendsNothing_) {
+        carriedOut = true;
+      }
     }
-    const bool done = !step.state[kWriting];
-    const bool ownReason = hasOwnReason(step);
-    const bool follows = done && (resumes(step) || step.state[kDisconnected]);
-    const bool departs = follows || (sendsNothing_ && ownReason);
-    if (done || ownReason) askedForNothing_ = sendsNothing_ = false;
-    return departs ? std::optional(kEmptySequence) : std::nullopt;
+    return carriedOut;
+  }
+
+  // A hang-up is heard because of it, or its submission fails.
+  bool losesIdleWriting(const Step& step) const {
+    const bool heard = step.event.kind == Event::Kind::kHangUp && !state_[kReading];
+    const bool refused = std::ranges::any_of(step.effects, [](const Effect& effect) {
+      return isEffect(effect, "submitWrite") && effect.at(2) == 0 && effect.back() == "refused";
+    });
+    return !step.action && (heard || refused) && has(step.effects, "connectionLost");
+  }
+
+  static bool comesToSomething(const Step& step) {
+    return has(step.effects, "resumeProducing") || has(step.effects, "close") ||
+           has(step.effects, "shutdown");
+  }
+
+  static bool has(const Effects& effects, std::string_view name) {
+    return std::ranges::any_of(effects,
+                               [&](const Effect& effect) { return isEffect(effect, name); });
   }
 
   static bool isEmptySequence(const Step& step) {
     if (!step.action || step.action->kind != Action::Kind::kWriteSequence) return false;
     const std::vector<std::size_t>& sizes = step.action->sizes;
     return !sizes.empty() && std::ranges::count(sizes, 0U) == std::ssize(sizes);
-  }
-
-  static bool resumes(const Step& step) {
-    return std::ranges::any_of(
-        step.effects, [](const Effect& effect) { return isEffect(effect, "resumeProducing"); });
   }
 
   // Something that makes Penstock write in this step, too.
@@ -220,12 +283,15 @@ class Walk {
   const Trace& trace_;
   State state_;
   bool inputEnded_ = false;
-  bool askedForNothing_ = false;
-  bool sendsNothing_ = false;
+  std::size_t dataCalls_ = 0;
+  std::size_t endCalls_ = 0;
+  bool withholdsInput_ = false;
+  long kernelReadWithheld_ = 0;
+  long receivedWithheld_ = 0;
+  std::optional<Departure> idle_;  // Why Twisted is writing though there is nothing to write.
+  bool sendsNothing_ = false;      // A send of nothing is in flight for it.
   std::map<int, bool> paused_;
-  std::map<int, std::size_t> pausesSeen_;
-  std::map<int, std::vector<std::size_t>> pauseCalls_;
-  std::set<std::size_t> repeats_;  // Of the last step: the effects that are left out.
+  std::set<std::size_t> dropped_;  // Of the last step: the effects that are not expected.
 };
 
 }  // namespace
@@ -265,12 +331,14 @@ Expectation expectationOf(const Trace& trace) {
           std::string(departure->note) + " (" + std::string(departure->quirk) + ")";
       break;
     }
-    expected.effects.push_back(contractOf(walk.withoutRepeats(step), fd, joinData));
+    expected.effects.push_back(contractOf(walk.expectedOf(step), fd, joinData));
     expected.paused.push_back(step.state[kProducerPaused] &&
                               walk.paused(static_cast<int>(step.state[kProducer])));
+    expected.inputWithheld.push_back(walk.withholdsInput());
     ++expected.steps;
   }
-  expected.pauseCalls = walk.takePauseCalls();
+  expected.kernelReadWithheld = walk.kernelReadWithheld();
+  expected.receivedWithheld = walk.receivedWithheld();
   return expected;
 }
 

@@ -4,7 +4,6 @@
 #include <penstock/tests/traces/trace.h>
 
 #include <cstddef>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -21,11 +20,13 @@ struct Expectation {
   std::vector<Effects> effects;
   Effects initialEffects;
 
+  // Whether the input of each step is withheld: it comes after the end of the input.
+  std::vector<bool> inputWithheld;
+  long kernelReadWithheld = 0;
+  long receivedWithheld = 0;
+
   // Whether the producer is to be paused after each step, where it is a streaming one.
   std::vector<bool> paused;
-
-  // By producer: which element of its pause script runs at the n-th pauseProducing that counts.
-  std::map<int, std::vector<std::size_t>> pauseCalls;
 };
 
 Expectation expectationOf(const Trace& trace);

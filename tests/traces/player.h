@@ -25,8 +25,9 @@ class Player {
   // The connection is made; once.
   virtual void connect() = 0;
 
-  // Lets happen what the operating system did in `step`, going by its recorded effects.
-  virtual void play(const Step& step) = 0;
+  // Lets happen what the operating system did in `step`, going by its recorded effects; without
+  // the input that it brought unless `withInput`.
+  virtual void play(const Step& step, bool withInput) = 0;
 
   // Ends the reactor and complains of what the kernel was left with. The connection is gone.
   virtual void finish() = 0;

@@ -43,7 +43,7 @@ class Replay {
       : trace_(trace),
         fd_(trace.family == "fd"),
         expected_(expectationOf(trace)),
-        application_(trace_, expected_),
+        application_(trace_),
         player_(makePlayer(trace.family, application_)) {}
 
   Outcome run() {
@@ -77,7 +77,7 @@ class Replay {
     const Step& step = trace_.steps[index];
     if (step.effects == Effects{{"notDelivered"}}) return std::nullopt;
     if (!step.action) {
-      player_->play(step);
+      player_->play(step, !expected_.inputWithheld[index]);
     } else if (step.action->kind == Action::Kind::kConnect) {
       connect();
     } else {
@@ -127,8 +127,9 @@ class Replay {
     const bool whole = expected_.departure.empty();
     const std::array<std::size_t, 4> found{application_.written(), player_->sent(),
                                            player_->kernelRead(), application_.received()};
-    const std::array<long, 4> wanted{trace_.written, trace_.sent, trace_.kernelRead,
-                                     trace_.received};
+    const std::array<long, 4> wanted{trace_.written, trace_.sent,
+                                     trace_.kernelRead - expected_.kernelReadWithheld,
+                                     trace_.received - expected_.receivedWithheld};
     if (whole && !std::ranges::equal(found, wanted)) {
       return trace_.id + " at the end: expected " + Json(wanted).dump() + "\n    observed " +
              Json(found).dump() + " bytes written, sent, read by the kernel, received";

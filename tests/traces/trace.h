@@ -92,7 +92,8 @@ enum StatePlace : std::size_t {
   kProducerPaused,
   kStreamingProducer,
   kBuffered,
-  kWriting = 11,
+  kReading = 10,
+  kWriting,
   kStatePlaces = 16,
 };
 using State = std::vector<long>;

@@ -132,12 +132,12 @@ class UringPlayer final : public Player {
   Connection& connection() noexcept override { return *stream_; }
   void connect() override { stream_->open(); }
 
-  void play(const Step& step) override {
+  void play(const Step& step, bool withInput) override {
     const Recorded recorded(step.effects);
     ring_.refuseWrites(recorded.refusesWrite);
     if (step.event.kind == Event::Kind::kTurn) {
       playTurn(recorded);
-    } else if (!recorded.completes.empty()) {
+    } else if (recorded.completes == "write" || (recorded.completes == "read" && withInput)) {
       playCompletion(recorded);
     }
     ring_.refuseWrites(false);
