@@ -28,8 +28,8 @@ RULES = [
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
     # The machine does no I/O.
     (r"runtime/(consumer_mixin|write_buffer|timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
-    # io_uring stays in its folder, the stand-in for its calls, and the hand-written loops.
-    (r".*", r"liburing", r"(runtime/uring|tests/support|tests/install|bench/peers)/.*"),
+    # io_uring stays in its folder, the stand-ins for its calls, and the hand-written loops.
+    (r".*", r"liburing", r"(runtime/uring|tests/support|tests/traces|tests/install|bench/peers)/.*"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')

@@ -23,8 +23,7 @@ class UniqueFunction<R(Args...)> {
 
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> &&
-           std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
-      UniqueFunction(F&& callable) {
+           std::is_invocable_r_v<R, std::decay_t<F>&, Args...>) UniqueFunction(F&& callable) {
     using Callable = std::decay_t<F>;
     if constexpr (fitsInline<Callable>()) {
       ::new (storage_) Callable(std::forward<F>(callable));
