@@ -53,8 +53,10 @@ void addCompare(CLI::App& app) {
   command.add_option("--out", line->options.out, "Where result.json and the reports go")
       ->capture_default_str();
   command.add_option("--replay", line->options.replay, "Measure again what this result measured");
-  command.add_option("results", line->options.results, "Two results to compare with one another")
-      ->expected(2);
+  command
+      .add_option("results", line->options.results,
+                  "Two results to compare with one another, or one to report on anew")
+      ->expected(1, 2);
   command.callback([line] { run(*line); });
 }
 

@@ -31,9 +31,9 @@ std::string sizeText(std::size_t bytes) {
 }
 
 nlohmann::json toJson(const Cell& cell) {
-  return {{"workload", cell.workload},       {"variant", cell.variant}, {"group", cell.group},
-          {"connections", cell.connections}, {"size", cell.size},       {"depth", cell.depth},
-          {"work_us", cell.workUs},          {"load", cell.load}};
+  return {{"workload", cell.workload}, {"variant", cell.variant},         {"group", cell.group},
+          {"metric", cell.metric},     {"connections", cell.connections}, {"size", cell.size},
+          {"depth", cell.depth},       {"work_us", cell.workUs},          {"load", cell.load}};
 }
 
 Cell cellFromJson(const nlohmann::json& json) {
@@ -41,6 +41,7 @@ Cell cellFromJson(const nlohmann::json& json) {
   json.at("workload").get_to(cell.workload);
   json.at("variant").get_to(cell.variant);
   json.at("group").get_to(cell.group);
+  json.at("metric").get_to(cell.metric);
   json.at("connections").get_to(cell.connections);
   json.at("size").get_to(cell.size);
   json.at("depth").get_to(cell.depth);

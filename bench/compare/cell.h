@@ -13,6 +13,7 @@ struct Cell {
   std::string workload;
   std::string variant;  // The workload's own word, as "up" for stream; empty: its usual form.
   std::string group;    // Cells of one group are summed up as one figure; empty: none.
+  std::string metric;   // What it is about, if that is not the workload's primary metric.
   unsigned connections = 1;
   std::size_t size = 64;  // Bytes of a message, or of one write where there are no messages.
   unsigned depth = 1;     // Messages in flight on each connection.

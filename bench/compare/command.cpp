@@ -1,5 +1,8 @@
 #include <penstock/bench/compare/command.h>
 #include <penstock/bench/compare/environment.h>
+#include <penstock/bench/compare/report/difference.h>
+#include <penstock/bench/compare/report/html.h>
+#include <penstock/bench/compare/report/markdown.h>
 #include <penstock/bench/compare/report/result_file.h>
 #include <penstock/bench/compare/report/table.h>
 #include <penstock/bench/compare/run/analysis.h>
@@ -64,22 +67,35 @@ Plan planFor(const CommandOptions& options) {
 
 void report(const Result& result, const Summary& summary, const std::string& out) {
   const fs::path directory = out;
-  writeFile(directory / "result.json", toJson(result, summary).dump() + '\n');
+  const Plan& plan = result.outcome.plan;
   std::printf("%s", tableOf(summary).c_str());
-  std::printf("Written: %s\n", (directory / "result.json").c_str());
+  writeFile(directory / "result.json", toJson(result, summary).dump() + '\n');
+  writeFile(directory / "report.md", markdownReport(summary, plan, result.environment));
+  writeFile(directory / "report.html", htmlReport(summary, plan, result.environment));
+  std::printf("Written to %s: result.json, report.md, report.html\n", out.c_str());
 }
 
 int measure(const CommandOptions& options) {
   const Plan plan = planFor(options);
   makeDirectory(options.out);
   makeInterruptible();
-  Result result{{}, captureEnvironment()};
-  const std::vector<Mark> marks = marksOfMachine(plan);
+  Result result;
+  result.environment = captureEnvironment();
+  const auto notes = whatIsMissing(options.request);
+  result.machineMarks = marksOfMachine(plan);
   {
     ProgressLine line(options.quiet);
     result.outcome = carryOut(plan, [&line](const Progress& progress) { line.tell(progress); });
   }
-  report(result, analyse(result.outcome, marks), options.out);
+  result.outcome.notes = notes;
+  report(result, analyse(result.outcome, result.machineMarks), options.out);
+  return 0;
+}
+
+int reportAgain(const CommandOptions& options) {
+  const Result result = readResult(options.results.front());
+  makeDirectory(options.out);
+  report(result, analyse(result.outcome, result.machineMarks), options.out);
   return 0;
 }
 
@@ -93,6 +109,13 @@ Profile profileNamed(const std::string& name) {
   throw BadRequest("there is no profile '" + name + "'; there are quick, default, full, speed");
 }
 
-int runCommand(const CommandOptions& options) { return measure(options); }
+int runCommand(const CommandOptions& options) {
+  if (options.results.empty()) return measure(options);
+  if (options.results.size() == 1) return reportAgain(options);
+  const Result before = readResult(options.results[0]);
+  const Result after = readResult(options.results[1]);
+  std::printf("%s", differenceOf(before, after).c_str());
+  return 0;
+}
 
 }  // namespace penstock::compare

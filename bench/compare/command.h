@@ -12,8 +12,10 @@ struct CommandOptions {
   PlanRequest request;
   std::string out = "penstock-compare";  // Where the three files go; made if it is not there.
   std::string replay;                    // A result whose plan is carried out again.
-  std::vector<std::string> results;      // Two results that are compared; nothing is measured.
-  bool quiet = false;                    // No progress line.
+  // Nothing is measured: of two results the difference is shown, of one the reports are written
+  // anew.
+  std::vector<std::string> results;
+  bool quiet = false;  // No progress line.
 };
 
 // The profile of that name; throws BadRequest if there is none.

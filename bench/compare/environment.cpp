@@ -151,6 +151,12 @@ std::string utcNow() {
   return text;
 }
 
+// The first of its three averages; the rest names processes.
+std::string loadAverage() {
+  const std::string text = readText("/proc/loadavg");
+  return text.substr(0, text.find(' '));
+}
+
 }  // namespace
 
 json captureEnvironment() {
@@ -166,7 +172,7 @@ json captureEnvironment() {
            {{"descriptors", limitOf(RLIMIT_NOFILE)}, {"locked_memory", limitOf(RLIMIT_MEMLOCK)}}},
           {"clock", readText(clock)},
           {"transparent_huge_pages", readText("/sys/kernel/mm/transparent_hugepage/enabled")},
-          {"load_average_at_start", readText("/proc/loadavg").substr(0, 14)},
+          {"load_average_at_start", loadAverage()},
           {"hardware_counters", exists("/sys/bus/event_source/devices/cpu")},
           {"build", build()},
           {"io_uring", rings()}};

@@ -33,6 +33,10 @@ std::string_view nameOf(Profile profile) noexcept {
   return "";
 }
 
+std::string primaryMetric(const Cell& cell) {
+  return cell.metric.empty() ? findWorkload(cell.workload)->primary : cell.metric;
+}
+
 const std::vector<Workload>& workloads() { return registered(); }
 
 const Workload* findWorkload(std::string_view name) {

@@ -21,8 +21,9 @@ std::string_view nameOf(Profile profile) noexcept;
 
 // What a server is started with for a cell: its own --workload, and what that needs.
 struct Service {
-  std::string name;        // "echo", "sink", …: what servers know.
-  bool callsBack = false;  // It connects to the load generator (--to).
+  std::string name;         // "echo", "sink", …: what servers know.
+  std::string peersName{};  // What others than Penstock are asked for; empty: the same.
+  bool callsBack = false;   // It connects to the load generator (--to).
   std::vector<std::string> arguments{};
 };
 
@@ -45,6 +46,9 @@ struct Workload {
   std::function<Service(const Cell&)> service;
   std::function<std::unique_ptr<Load>(const LoadRequest&)> makeLoad;
 };
+
+// The metric that `cell` is about.
+std::string primaryMetric(const Cell& cell);
 
 // All workloads, by rank.
 const std::vector<Workload>& workloads();

@@ -1,3 +1,4 @@
+#include <penstock/bench/compare/load/counters.h>
 #include <penstock/bench/compare/load/load.h>
 
 #include <nlohmann/json.hpp>
@@ -28,6 +29,7 @@ void runUntil(Load& load, std::int64_t endNs) {
 
 // The unit counts are taken right beside the server's CPU clock, and the slow rest after them.
 void measure(Load& load, const LoadRequest& request, LoadResult& result) {
+  const Counters counters(request.server);
   const std::int64_t ownBefore = ownCpuNs();
   const double unitsBefore = load.units();
   const Usage before = usageOf(request.server, request.serverCore);
@@ -40,6 +42,8 @@ void measure(Load& load, const LoadRequest& request, LoadResult& result) {
   const double units = load.units() - unitsBefore;
   const Usage after = usageOf(request.server, request.serverCore);
   result.clientCpuNs = ownCpuNs() - ownBefore;
+  result.instructions = counters.instructions();
+  result.cycles = counters.cycles();
   load.windowCloses();
   result.server = after - before;
   result.seconds = static_cast<double>(result.server.atNs) / kNsPerSecond;
@@ -82,6 +86,19 @@ LoadResult drive(Load& load, const LoadRequest& request) noexcept {
   return result;
 }
 
+namespace {
+
+nlohmann::json orNull(const std::optional<std::uint64_t>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json(nullptr);
+}
+
+std::optional<std::uint64_t> unlessNull(const nlohmann::json& json) {
+  if (json.is_null()) return std::nullopt;
+  return json.get<std::uint64_t>();
+}
+
+}  // namespace
+
 nlohmann::json toJson(const LoadRequest& request) {
   return {{"cell", toJson(request.cell)},
           {"port", request.port},
@@ -118,6 +135,8 @@ nlohmann::json toJson(const LoadResult& result) {
           {"server_resident", result.serverMemory.resident},
           {"server_peak", result.serverMemory.peak},
           {"kernel_backend", result.kernelBackend},
+          {"instructions", orNull(result.instructions)},
+          {"cycles", orNull(result.cycles)},
           {"latency", result.latency.toJson()},
           {"checked_bytes", result.checkedBytes},
           {"wrong_bytes", result.wrongBytes},
@@ -136,6 +155,8 @@ LoadResult resultFromJson(const nlohmann::json& json) {
   json.at("server_resident").get_to(result.serverMemory.resident);
   json.at("server_peak").get_to(result.serverMemory.peak);
   json.at("kernel_backend").get_to(result.kernelBackend);
+  result.instructions = unlessNull(json.at("instructions"));
+  result.cycles = unlessNull(json.at("cycles"));
   result.latency = Histogram::fromJson(json.at("latency"));
   json.at("checked_bytes").get_to(result.checkedBytes);
   json.at("wrong_bytes").get_to(result.wrongBytes);

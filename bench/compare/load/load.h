@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -40,7 +41,10 @@ struct LoadResult {
   Usage server;
   Memory serverMemory;        // Right after the window, all connections open.
   std::string kernelBackend;  // kernelBackendOf() the server then.
-  Histogram latency;          // Of each unit, in nanoseconds; empty where it has no meaning.
+  // In the window; none where the machine does not count them.
+  std::optional<std::uint64_t> instructions;
+  std::optional<std::uint64_t> cycles;
+  Histogram latency;  // Of each unit, in nanoseconds; empty where it has no meaning.
   std::uint64_t checkedBytes = 0;
   std::uint64_t wrongBytes = 0;         // Of the first wrong part: how many bytes differ.
   std::map<std::string, double> extra;  // Figures of this workload alone, by metric name.

@@ -61,6 +61,14 @@ std::string status(const SeriesSummary& series, const CellSummary& cell) {
   return std::string(nameOf(std::max(worst(series.marks), worst(cell.marks))));
 }
 
+std::string noiseText(const Summary& summary) {
+  const bool known =
+      std::any_of(summary.cells.begin(), summary.cells.end(),
+                  [](const CellSummary& cell) { return cell.pairRatio.has_value(); });
+  if (!known) return "Noise floor: not known, no A/A pair is valid.";
+  return "Noise floor (A/A pairs): " + figure(summary.noiseFloor * 100) + " %.";
+}
+
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char each) { return (each & 0xC0) != 0x80; }));

@@ -25,6 +25,9 @@ std::string text(const std::vector<Mark>& marks);
 // One word for the status column: "", "WARN" or "INVALID".
 std::string status(const SeriesSummary& series, const CellSummary& cell);
 
+// "Noise floor (A/A pairs): 2.1 %." or that it is not known.
+std::string noiseText(const Summary& summary);
+
 // Characters that a terminal shows, counting UTF-8 sequences as one.
 std::size_t width(const std::string& text);
 

@@ -104,11 +104,22 @@ CellResult cellResultFromJson(const json& from) {
   return result;
 }
 
+std::vector<Mark> marksFromJson(const json& from) {
+  std::vector<Mark> marks;
+  for (const auto& mark : from) {
+    const bool invalid = mark.at("grade") == nameOf(Grade::kInvalid);
+    marks.push_back({invalid ? Grade::kInvalid : Grade::kWarn, mark.at("reason")});
+  }
+  return marks;
+}
+
 Result wholeFromJson(const json& from) {
   Result result;
   result.environment = from.at("environment");
   result.outcome.plan = planFromJson(from.at("plan"));
   from.at("complete").get_to(result.outcome.complete);
+  from.at("notes").get_to(result.outcome.notes);
+  result.machineMarks = marksFromJson(from.at("machine_marks"));
   for (const auto& cell : from.at("cells")) {
     result.outcome.cells.push_back(cellResultFromJson(cell));
   }
@@ -145,6 +156,8 @@ nlohmann::json toJson(const Result& result, const Summary& summary) {
           {"environment", result.environment},
           {"plan", toJson(result.outcome.plan)},
           {"complete", result.outcome.complete},
+          {"notes", result.outcome.notes},
+          {"machine_marks", toJson(result.machineMarks)},
           {"summary", toJson(summary)},
           {"cells", std::move(cells)}};
 }

@@ -16,6 +16,7 @@ inline constexpr int kResultVersion = 1;
 struct Result {
   Outcome outcome;
   nlohmann::json environment;
+  std::vector<Mark> machineMarks;  // Of the machine and the build, when it was measured.
 };
 
 // The samples with their raw histograms, and the summary for readers that work nothing out.

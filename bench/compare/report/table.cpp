@@ -1,13 +1,11 @@
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/table.h>
+#include <penstock/bench/compare/report/text_table.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace penstock::compare {
 namespace {
-
-using Row = std::vector<std::string>;
 
 std::string median(const SeriesSummary& series, const std::string& metric) {
   const Estimate* estimate = series.find(metric);
@@ -39,32 +37,6 @@ Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& s
           median(series, "peak_mib"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
-}
-
-std::vector<std::size_t> widthsOf(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  return widths;
-}
-
-// The first column to the left, figures to the right, remarks as they are.
-std::string laidOut(const std::vector<Row>& rows, const std::string& indent) {
-  const auto widths = widthsOf(rows);
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line = indent;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string space(widths[i] - width(row[i]), ' ');
-      const bool left = i == 0 || i + 1 == row.size();
-      line += (i > 0 ? "  " : "") + (left ? row[i] + space : space + row[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
-  return text;
 }
 
 std::string remarksOf(const CellSummary& cell) {
@@ -103,8 +75,8 @@ std::string tableOf(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) all += cellText(cell, summary);
   all += groupsText(summary);
   if (!summary.marks.empty()) all += "The run as a whole: " + text(summary.marks) + "\n\n";
-  all += "Noise floor (A/A pairs): " + figure(summary.noiseFloor * 100) +
-         " %. ~ marks ratios that are not told apart from noise.\n";
+  for (const std::string& note : summary.notes) all += "Note: " + note + '\n';
+  all += noiseText(summary) + " ~ marks ratios that are not told apart from noise.\n";
   for (const std::string& sentence : summary.sentences) all += sentence + '\n';
   return all;
 }

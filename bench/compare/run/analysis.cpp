@@ -99,10 +99,16 @@ void compareCells(Summary& summary, std::uint64_t seed) {
   }
 }
 
+void claimNothing(Summary& summary) {
+  for (CellSummary& cell : summary.cells) {
+    for (Comparison& comparison : cell.comparisons) comparison.claimed = false;
+  }
+}
+
 // A pair that ought to agree and does not tells of the machine, not of the engine.
 void checkPairs(Summary& summary) {
   for (CellSummary& cell : summary.cells) {
-    const std::string& metric = findWorkload(cell.cell.workload)->primary;
+    const std::string metric = primaryMetric(cell.cell);
     cell.pairRatio = pairRatio(cell, metric);
     const SeriesSummary* again = findPair(cell);
     if (!cell.pairRatio || again == nullptr) continue;
@@ -123,7 +129,7 @@ std::vector<double> capacities(const Summary& summary, const std::string& group,
   std::vector<double> ratios;
   for (const CellSummary& cell : summary.cells) {
     if (cell.cell.group != group) continue;
-    const std::string& metric = findWorkload(cell.cell.workload)->primary;
+    const std::string metric = primaryMetric(cell.cell);
     const SeriesSummary* of = cell.find(engine);
     const SeriesSummary* against = cell.find(summary.reference);
     if (of == nullptr || against == nullptr || !of->valid() || !against->valid()) continue;
@@ -198,6 +204,7 @@ Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMark
   Summary summary;
   summary.reference = referenceOf(outcome.plan);
   summary.marks = environmentMarks;
+  summary.notes = outcome.notes;
   if (!outcome.complete) {
     summary.marks.push_back({Grade::kWarn, "interrupted: some repetitions are missing"});
   }
@@ -212,6 +219,7 @@ Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMark
   }
   checkPairs(summary);
   compareCells(summary, outcome.plan.seed);
+  if (worst(environmentMarks) == Grade::kInvalid) claimNothing(summary);
   summary.noiseFloor = noiseOf(summary.cells, "cpu_us");
   addGroups(outcome.plan, summary);
   summary.sentences = sentencesOf(summary, outcome.plan);

@@ -66,6 +66,7 @@ struct Summary {
   std::vector<CellSummary> cells;
   std::vector<GroupSummary> groups;
   std::vector<Mark> marks;             // Of the run as a whole.
+  std::vector<std::string> notes;      // What was not measured, and why.
   std::vector<std::string> sentences;  // One or more a workload, for people.
 };
 

@@ -14,8 +14,12 @@ std::vector<CellResult> emptyResults(const Plan& plan) {
   for (const Cell& cell : plan.cells) {
     CellResult& result = results.emplace_back();
     result.cell = cell;
-    for (const std::string& engine : plan.engines) result.series.push_back({engine, false, {}, {}});
-    if (!plan.again.empty()) result.series.push_back({plan.again, true, {}, {}});
+    const auto add = [&result](const std::string& engine, bool again) {
+      if (!findEngine(engine)->serves(result.cell.workload)) return;
+      result.series.push_back({engine, again, {}, {}});
+    };
+    for (const std::string& engine : plan.engines) add(engine, false);
+    if (!plan.again.empty()) add(plan.again, true);
   }
   return results;
 }
@@ -54,7 +58,8 @@ class Campaign {
       : outcome_{plan, emptyResults(plan), false}, tell_(tell), random_(plan.seed) {
     for (const CellResult& result : outcome_.cells) {
       progress_.all += result.series.size() * plan.repetitions;
-      if (!result.cell.open()) progress_.all += plan.engines.size();
+      if (result.cell.open()) continue;
+      for (const Series& series : result.series) progress_.all += series.again ? 0 : 1;
     }
   }
 
@@ -91,7 +96,9 @@ class Campaign {
     ++progress_.done;
     const bool never = neverServed(series);
     if (never || (result.cell.open() && result.ratePerSecond <= 0)) return;
-    Sample sample = takeSample(requestOf(result, series));
+    const SampleRequest request = requestOf(result, series);
+    Sample sample = takeSample(request);
+    windows_ += request.seconds;
     if (!interrupted()) series.samples.push_back(std::move(sample));
   }
 
@@ -116,7 +123,7 @@ class Campaign {
     request.engine = findEngine(series.engine);
     request.ratePerSecond = result.ratePerSecond;
     request.warmUpSeconds = outcome_.plan.warmUpSeconds;
-    request.seconds = outcome_.plan.seconds;
+    request.seconds = windowSeconds();
     request.seed = outcome_.plan.seed + series.samples.size();
     request.cores = outcome_.plan.cores;
     return request;
@@ -126,6 +133,19 @@ class Campaign {
     progress_.now = nameOf(result.cell) + ' ' + series.engine;
     progress_.secondsLeft = secondsLeft();
     tell_(progress_);
+  }
+
+  // The plan's, or shorter where the machine is slower than the plan expected and there is a limit.
+  double windowSeconds() const {
+    constexpr double kShortest = 0.15;
+    const Plan& plan = outcome_.plan;
+    const auto done = static_cast<double>(progress_.done);
+    if (plan.limitSeconds <= 0 || done < 5) return plan.seconds;
+    const double passed = static_cast<double>(monotonicNs() - startedNs_) / 1e9;
+    const double left = plan.limitSeconds - passed;
+    const double beside = (passed - windows_) / done;
+    const double each = left / (static_cast<double>(progress_.all) - done + 1) - beside;
+    return std::clamp(each, std::min(kShortest, plan.seconds), plan.seconds);
   }
 
   // By the plan at first, and then by how long samples really take.
@@ -141,6 +161,7 @@ class Campaign {
   const Tell& tell_;
   std::mt19937_64 random_;
   Progress progress_;
+  double windows_ = 0;  // Seconds of measured windows so far.
   const std::int64_t startedNs_ = monotonicNs();
 };
 

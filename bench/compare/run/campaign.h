@@ -31,7 +31,8 @@ struct CellResult {
 struct Outcome {
   Plan plan;
   std::vector<CellResult> cells;
-  bool complete = false;  // False: Ctrl-C came first.
+  bool complete = false;             // False: Ctrl-C came first.
+  std::vector<std::string> notes{};  // What was not measured, and why.
 };
 
 // What is told while it runs.

@@ -31,12 +31,24 @@ const std::vector<Engine>& engines() {
       {"penstock-epoll", kServer, {"--backend", "epoll"}, "epoll", "Penstock on epoll", ""},
       {"raw-uring", "peer-raw-uring", {}, "io_uring", "a hand-written io_uring loop", ""},
       {"raw-epoll", "peer-raw-epoll", {}, "epoll", "a hand-written epoll loop", ""},
+      {"raw-splice",
+       "peer-raw-epoll",
+       {"--splice"},
+       "epoll",
+       "a hand-written loop round splice(2)",
+       "",
+       {"relay"}},
       {"asio", "peer-asio", {}, "epoll", "Asio", "libasio-dev"},
       {"asio-uring", "peer-asio-uring", {}, "io_uring", "Asio on io_uring", "libasio-dev"},
       {"libuv", "peer-libuv", {}, "epoll", "libuv", "libuv1-dev"},
       {"libevent", "peer-libevent", {}, "epoll", "libevent", "libevent-dev"},
   };
   return all;
+}
+
+bool Engine::serves(const std::string& workload) const {
+  return workloads.empty() ||
+         std::find(workloads.begin(), workloads.end(), workload) != workloads.end();
 }
 
 const Engine* findEngine(std::string_view name) {
@@ -47,6 +59,8 @@ const Engine* findEngine(std::string_view name) {
 }
 
 std::string locateProgram(std::string_view program) {
+  const std::string given(program);
+  if (given.starts_with('/')) return ::access(given.c_str(), X_OK) == 0 ? given : std::string();
   for (const fs::path& directory : programDirectories()) {
     const fs::path path = (directory / program).lexically_normal();
     if (::access(path.c_str(), X_OK) == 0) return path;

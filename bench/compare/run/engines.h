@@ -14,6 +14,10 @@ struct Engine {
   std::string backend;  // What it claims to run on: "io_uring" or "epoll", the kernel's names.
   std::string what;     // For the reports.
   std::string package;  // What Debian calls what it is built with; empty: nothing.
+  std::vector<std::string> workloads{};  // What it is here for; empty: all.
+
+  bool isPenstock() const { return name.starts_with("penstock-"); }
+  bool serves(const std::string& workload) const;
 };
 
 // In the order of the reports.
@@ -22,7 +26,7 @@ const std::vector<Engine>& engines();
 const Engine* findEngine(std::string_view name);
 
 // Where a program of the benchmark is: beside this executable, in the build tree it came from, or
-// where it was installed. Empty if it is nowhere.
+// where it was installed; a path is taken as it is. Empty if it is nowhere.
 std::string locateProgram(std::string_view program);
 
 // Why `engine` cannot run here, as a sentence with the remedy; empty: it can.

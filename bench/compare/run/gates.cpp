@@ -144,7 +144,7 @@ void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cel
   const Workload* workload = findWorkload(cell.workload);
   for (const Sample* sample : samples) {
     const Metrics metrics = metricsOf(*workload, *sample);
-    const auto value = metrics.find(workload->primary);
+    const auto value = metrics.find(primaryMetric(cell));
     if (value != metrics.end()) values.push_back(value->second);
   }
   if (values.size() < 2 || spread(values) <= Limits::kSpread) return;
@@ -236,8 +236,10 @@ std::vector<Mark> marksOfMachine(const Plan& plan) {
 #ifdef PENSTOCK_SANITIZED
   reject(marks, "built with a sanitizer");
 #endif
-#if !defined(__OPTIMIZE__) || !defined(NDEBUG)
-  warn(marks, "not a release build");
+#if !defined(__OPTIMIZE__)
+  reject(marks, "built without optimisation");
+#elif !defined(NDEBUG)
+  warn(marks, "not a release build: assertions are on");
 #endif
   if (shareOneCore(plan.cores)) {
     warn(marks, "server and client are on two threads of one core");

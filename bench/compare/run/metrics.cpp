@@ -23,6 +23,8 @@ constexpr std::array kInfos{
     MetricInfo{"p999_us", "latency p99.9", "us", false},
     MetricInfo{"max_us", "latency max", "us", false},
     MetricInfo{"switches", "context switches", "per {}", false},
+    MetricInfo{"instructions", "instructions", "per {}", false},
+    MetricInfo{"cycles", "cycles", "per {}", false},
     MetricInfo{"calls", "system calls", "per {}", false},
     MetricInfo{"batch", "units for each wait", "{}", true},
     MetricInfo{"resident_mib", "resident memory", "MiB", false},
@@ -62,6 +64,8 @@ void addCpu(const LoadResult& load, Metrics& metrics) {
   metrics["server_core"] = cpuNs / windowNs;
   metrics["client_core"] = static_cast<double>(load.clientCpuNs) / windowNs;
   if (cpuNs > 0) metrics["worker_share"] = static_cast<double>(server.workerNs) / cpuNs;
+  if (load.instructions) metrics["instructions"] = double(*load.instructions) / load.units;
+  if (load.cycles) metrics["cycles"] = double(*load.cycles) / load.units;
   metrics["switches"] = static_cast<double>(server.voluntary + server.involuntary) / load.units;
 }
 

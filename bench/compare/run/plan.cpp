@@ -1,9 +1,12 @@
+#include <penstock/bench/compare/load/counters.h>
 #include <penstock/bench/compare/run/plan.h>
+#include <penstock/bench/compare/run/system_calls.h>
 
 #include <nlohmann/json.hpp>
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -15,10 +18,13 @@ namespace {
 constexpr double kOverheadSeconds = 0.12;
 constexpr unsigned kRepetitions = 5;
 
+// What a slower machine than expected may take of the time that was budgeted.
+constexpr double kLimit = 1.08;
+
 double budgetSeconds(Profile profile) {
   switch (profile) {
     case Profile::kQuick:
-      return 75;
+      return 70;
     case Profile::kStandard:
       return 160;
     case Profile::kFull:
@@ -32,7 +38,7 @@ std::vector<std::string> engineNamesOf(Profile profile) {
   std::vector<std::string> names;
   const bool all = profile == Profile::kFull || profile == Profile::kSpeed;
   for (const Engine& engine : engines()) {
-    if (all || engine.name.starts_with("penstock-")) names.push_back(engine.name);
+    if (all || engine.isPenstock()) names.push_back(engine.name);
   }
   return names;
 }
@@ -161,6 +167,7 @@ double countingSeconds(const Plan& plan) {
 
 void fitInto(double budget, Plan& plan) {
   if (budget <= 0) return;
+  plan.limitSeconds = budget * kLimit;
   budget -= countingSeconds(plan);
   constexpr double kShortest = 0.2;
   constexpr double kLongest = 1.0;
@@ -209,11 +216,18 @@ void checkPlan(const Plan& plan) {
   }
 }
 
-std::vector<std::string> missingEngines(Profile profile) {
+std::vector<std::string> whatIsMissing(const PlanRequest& request) {
   std::vector<std::string> missing;
-  for (const std::string& name : engineNamesOf(profile)) {
+  const bool named = !request.engines.empty();
+  for (const std::string& name : engineNamesOf(request.profile)) {
     const std::string why = whyUnavailable(*findEngine(name));
-    if (!why.empty()) missing.push_back(name + ": " + why);
+    if (!named && !why.empty()) missing.push_back("engine " + name + " is left out: " + why);
+  }
+  if (locateStrace().empty()) {
+    missing.push_back("system calls are not counted: apt-get install strace");
+  }
+  if (!Counters(::getpid()).instructions()) {
+    missing.push_back("instructions and cycles are not counted: this machine does not offer them");
   }
   return missing;
 }
@@ -233,6 +247,7 @@ nlohmann::json toJson(const Plan& plan) {
           {"repetitions", plan.repetitions},
           {"warm_up_seconds", plan.warmUpSeconds},
           {"seconds", plan.seconds},
+          {"limit_seconds", plan.limitSeconds},
           {"seed", plan.seed},
           {"server_core", plan.cores.server},
           {"client_core", plan.cores.client}};
@@ -247,6 +262,7 @@ Plan planFromJson(const nlohmann::json& json) {
   json.at("repetitions").get_to(plan.repetitions);
   json.at("warm_up_seconds").get_to(plan.warmUpSeconds);
   json.at("seconds").get_to(plan.seconds);
+  json.at("limit_seconds").get_to(plan.limitSeconds);
   json.at("seed").get_to(plan.seed);
   json.at("server_core").get_to(plan.cores.server);
   json.at("client_core").get_to(plan.cores.client);

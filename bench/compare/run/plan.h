@@ -21,6 +21,7 @@ struct Plan {
   unsigned repetitions = 5;
   double warmUpSeconds = 0.15;
   double seconds = 0.5;
+  double limitSeconds = 0;  // Windows are shortened so that all takes no longer; 0: no limit.
   std::uint64_t seed = 1;
   Cores cores;
 };
@@ -48,8 +49,8 @@ Plan makePlan(const PlanRequest& request);
 // Throws BadRequest if this machine cannot carry `plan` out; for plans from a file.
 void checkPlan(const Plan& plan);
 
-// Engines that the profile would have used and that are not here, each with why.
-std::vector<std::string> missingEngines(Profile profile);
+// What the run will not have, each with why: engines that are not here, tools, counters.
+std::vector<std::string> whatIsMissing(const PlanRequest& request);
 
 // How long it will take, in seconds, roughly.
 double expectedSeconds(const Plan& plan);

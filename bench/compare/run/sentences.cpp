@@ -33,12 +33,11 @@ std::string spoken(const std::string& engine) {
 }
 
 // What the sentences of a cell are about: under a given load, the latency; else the workload's own.
-std::string metricOf(const Cell& cell) {
-  return cell.open() ? "p99_us" : findWorkload(cell.workload)->primary;
-}
+std::string metricOf(const Cell& cell) { return cell.open() ? "p99_us" : primaryMetric(cell); }
 
 std::string nounOf(const std::string& metric) {
   if (metric == "p99_us") return "p99 latency";
+  if (metric == "p50_us") return "p50 latency";
   if (metric == "idle_bytes") return "memory per idle connection";
   return "CPU";
 }
@@ -88,6 +87,9 @@ std::string differencesOf(const Findings& findings, const std::string& metric,
 std::string sentenceOf(const Findings& findings, const std::string& workload,
                        const std::string& metric, const std::string& of,
                        const std::string& against) {
+  if (findings.differences.empty() && findings.same.empty()) {
+    return workload + ": no valid figures of " + nounOf(metric) + '.';
+  }
   Words parts;
   if (!findings.differences.empty()) {
     parts.push_back(differencesOf(findings, metric, of, against));
@@ -139,7 +141,8 @@ std::string describe(const Cell& cell) {
 std::vector<std::string> sentencesOf(const Summary& summary, const Plan& plan) {
   std::vector<std::string> sentences;
   for (const Workload& workload : workloads()) {
-    for (const std::string& metric : {workload.primary, std::string("p99_us")}) {
+    for (const std::string& metric :
+         {workload.primary, std::string("p50_us"), std::string("p99_us")}) {
       const auto findings =
           findingsOf(summary.cells, workload.name, metric, "penstock-uring", "penstock-epoll");
       if (findings.empty()) continue;

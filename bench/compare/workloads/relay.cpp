@@ -123,8 +123,10 @@ std::string describe(const Cell& cell) {
          (cell.connections == 1 ? " connection" : " connections");
 }
 
+// Others have no word for it, and relay as they always do.
 Service service(const Cell& cell) {
-  return {.name = cell.variant == "splice" ? "splice" : "relay", .callsBack = true};
+  const bool splice = cell.variant == "splice";
+  return {.name = splice ? "splice" : "relay", .peersName = "relay", .callsBack = true};
 }
 
 const WorkloadRegistration workload({

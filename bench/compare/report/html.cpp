@@ -1,0 +1,191 @@
+#include <penstock/bench/compare/report/chart.h>
+#include <penstock/bench/compare/report/format.h>
+#include <penstock/bench/compare/report/gallery.h>
+#include <penstock/bench/compare/report/html.h>
+#include <penstock/bench/compare/report/style.h>
+#include <penstock/bench/compare/report/svg.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace penstock::compare {
+namespace {
+
+using nlohmann::json;
+
+std::string element(const std::string& name, const std::string& content,
+                    const std::string& classes = {}) {
+  const std::string attribute = classes.empty() ? "" : " class=\"" + classes + '"';
+  return '<' + name + attribute + '>' + content + "</" + name + ">\n";
+}
+
+std::string textOf(const json& environment, const json::json_pointer& place) {
+  if (!environment.contains(place)) return {};
+  const json& value = environment.at(place);
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string heading(const Plan& plan, const json& environment) {
+  const auto at = [&environment](const char* place) {
+    return textOf(environment, json::json_pointer(place));
+  };
+  const std::string machine = at("/cpu/model") + ", " + at("/cpu/cores_online") + " cores, Linux " +
+                              at("/kernel/release") + ", " + at("/build/compiler");
+  const std::string run = "Penstock " + at("/build/penstock") + ", profile " + plan.profile + ", " +
+                          std::to_string(plan.repetitions) + " repetitions of " +
+                          figure(plan.seconds) + " s, seed " + std::to_string(plan.seed) + ", " +
+                          at("/taken_at");
+  return element("h1", "io_uring against epoll, measured here") +
+         element("p", escaped(machine), "soft") + element("p", escaped(run), "soft");
+}
+
+std::string markText(const Mark& mark) {
+  const std::string grade(nameOf(mark.grade));
+  return element("span", element("span", grade, "tag") + ' ' + escaped(mark.reason),
+                 "mark " + grade);
+}
+
+// How many series have which grade, so that nobody has to look for it.
+std::string validity(const Summary& summary) {
+  std::size_t good = 0, doubtful = 0, invalid = 0;
+  for (const CellSummary& cell : summary.cells) {
+    for (const SeriesSummary& series : cell.series) {
+      if (!series.served) continue;
+      const Grade grade = std::max(worst(series.marks), worst(cell.marks));
+      good += grade == Grade::kOk;
+      doubtful += grade == Grade::kWarn;
+      invalid += grade == Grade::kInvalid;
+    }
+  }
+  return std::to_string(good) + " results without a remark, " + std::to_string(doubtful) +
+         " with a warning, " + std::to_string(invalid) + " invalid. " + noiseText(summary);
+}
+
+std::string verdict(const Summary& summary) {
+  std::string items;
+  for (const std::string& sentence : summary.sentences) items += element("li", escaped(sentence));
+  std::string marks;
+  for (const Mark& mark : summary.marks) marks += markText(mark);
+  std::string notes;
+  for (const std::string& note : summary.notes) notes += element("p", escaped(note), "caption");
+  return element(
+      "section",
+      marks + element("ul", items) + notes + element("p", escaped(validity(summary)), "caption"),
+      "verdict");
+}
+
+std::string legendOf(const Picture& picture) {
+  if (picture.legend.empty()) return {};
+  std::string entries;
+  for (const std::string& engine : picture.legend) {
+    entries += element("span", "<i></i>" + escaped(engine), colourClass(engine));
+  }
+  return element("div", entries, "legend");
+}
+
+std::string cards(const std::vector<Picture>& pictures) {
+  std::string all;
+  for (const Picture& picture : pictures) {
+    const std::string caption =
+        picture.caption.empty() ? "" : element("p", escaped(picture.caption), "caption");
+    all += element(
+        "div",
+        element("h3", escaped(picture.title)) + caption + legendOf(picture) + picture.drawing,
+        "card");
+  }
+  return element("div", all, "grid");
+}
+
+std::string workloadSections(const Summary& summary) {
+  std::string all;
+  for (const Workload& workload : workloads()) {
+    const auto pictures = picturesOf(summary, workload.name);
+    if (pictures.empty()) continue;
+    all += element("h2", escaped(workload.name)) + element("p", escaped(workload.purpose), "soft") +
+           cards(pictures);
+  }
+  return all;
+}
+
+std::string groupsTable(const Summary& summary) {
+  if (summary.groups.empty()) return {};
+  std::string rows =
+      element("tr", "<th>group</th><th>engine</th><th>work per CPU</th><th>cells</th>");
+  for (const GroupSummary& group : summary.groups) {
+    rows +=
+        element("tr", element("td", escaped(group.group)) + element("td", escaped(group.engine)) +
+                          element("td", figure(group.capacity) + "x") +
+                          element("td", std::to_string(group.cells)));
+  }
+  return element("h2", "Groups beside " + escaped(summary.reference)) +
+         element("p", "Geometric means; above 1 is more work for the same CPU, or less memory.",
+                 "soft") +
+         element("div", element("table", rows), "scroll card");
+}
+
+const std::vector<std::string>& columns() {
+  static const std::vector<std::string> all{
+      "cpu_us", "user_us", "system_us", "rate",        "p50_us",      "p99_us",  "p999_us",
+      "calls",  "batch",   "switches",  "server_core", "client_core", "peak_mib"};
+  return all;
+}
+
+std::string seriesRow(const SeriesSummary& series, const CellSummary& cell) {
+  std::string fields = element("td", escaped(series.label()));
+  for (const std::string& metric : columns()) {
+    const Estimate* estimate = series.find(metric);
+    fields += element("td", estimate == nullptr ? "" : figure(estimate->median));
+  }
+  const std::string grade = status(series, cell);
+  fields += element("td", grade, grade);
+  fields += element("td", escaped(text(series.marks)), "reason");
+  return element("tr", fields);
+}
+
+std::string allFigures(const Summary& summary) {
+  std::string head = element("th", "engine");
+  for (const std::string& metric : columns()) {
+    head += element("th", escaped(std::string(infoOf(metric).title)));
+  }
+  std::string rows = element("tr", head + element("th", "") + element("th", "remarks"));
+  for (const CellSummary& cell : summary.cells) {
+    std::string title = cell.cell.workload + ": " + cell.description;
+    if (!cell.marks.empty()) title += " (" + text(cell.marks) + ')';
+    rows += "<tr class=\"cell\"><td colspan=\"" + std::to_string(columns().size() + 3) + "\">" +
+            escaped(title) + "</td></tr>\n";
+    for (const SeriesSummary& series : cell.series) rows += seriesRow(series, cell);
+  }
+  return "<details><summary>All figures</summary>" +
+         element("div", element("table", rows), "scroll card") + "</details>\n";
+}
+
+std::string method() {
+  return element("h2", "How to read this") +
+         element("p",
+                 "Server and load generator are two processes on two cores, over TCP on loopback. "
+                 "Each figure is the median of repetitions that took turns in random order; "
+                 "intervals are 95 % by bootstrap. CPU is that of all threads of the server, the "
+                 "kernel's workers for io_uring too. A difference is claimed only where the "
+                 "intervals are apart and it exceeds what two runs of one and the same engine show "
+                 "(the A/A pair). Loopback has no network card: it says what the software costs, "
+                 "not what a network does.");
+}
+
+}  // namespace
+
+std::string htmlReport(const Summary& summary, const Plan& plan, const json& environment) {
+  const std::string head =
+      "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,"
+      "initial-scale=1\"><title>io_uring against epoll</title><style>" +
+      std::string(kStyle) + "</style>";
+  const std::string body = heading(plan, environment) + verdict(summary) +
+                           cards(overview(summary)) + workloadSections(summary) +
+                           groupsTable(summary) + allFigures(summary) + method() +
+                           "<details><summary>Machine, kernel and build</summary>" +
+                           element("pre", escaped(environment.dump(2))) + "</details>\n";
+  return "<!doctype html>\n<html lang=\"en\"><head>" + head + "</head><body>" +
+         element("main", body) + "</body></html>\n";
+}
+
+}  // namespace penstock::compare

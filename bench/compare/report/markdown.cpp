@@ -1,0 +1,105 @@
+#include <penstock/bench/compare/report/format.h>
+#include <penstock/bench/compare/report/markdown.h>
+
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+namespace penstock::compare {
+namespace {
+
+using nlohmann::json;
+using Row = std::vector<std::string>;
+
+std::string line(const Row& row) {
+  std::string text = "|";
+  for (const std::string& field : row) text += ' ' + field + " |";
+  return text + '\n';
+}
+
+std::string median(const SeriesSummary& series, const std::string& metric) {
+  const Estimate* estimate = series.find(metric);
+  return estimate == nullptr ? "" : figure(estimate->median);
+}
+
+Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
+  const Estimate* cpu = series.find("cpu_us");
+  const Comparison* against =
+      series.again ? nullptr : cell.compare(series.engine, summary.reference, "cpu_us");
+  return {cell.cell.workload + ", " + cell.description,
+          series.label(),
+          cpu == nullptr ? "" : figure(*cpu),
+          median(series, "rate"),
+          median(series, "p50_us"),
+          median(series, "p99_us"),
+          median(series, "calls"),
+          median(series, "peak_mib"),
+          against == nullptr ? "" : ratioText(*against),
+          status(series, cell)};
+}
+
+std::string figures(const Summary& summary) {
+  std::string text = line({"workload", "engine", "CPU us/unit [95 %]", "units/s", "p50 us",
+                           "p99 us", "calls/unit", "peak MiB", "CPU vs " + summary.reference, ""});
+  text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n";
+  for (const CellSummary& cell : summary.cells) {
+    for (const SeriesSummary& series : cell.series) text += line(rowOf(series, cell, summary));
+  }
+  return text;
+}
+
+std::string groups(const Summary& summary) {
+  if (summary.groups.empty()) return {};
+  std::string text =
+      "\nGroups beside " + summary.reference + ", geometric means, more is better:\n\n";
+  text += line({"group", "engine", "work per CPU", "cells"}) + "|---|---|---:|---:|\n";
+  for (const GroupSummary& group : summary.groups) {
+    text += line(
+        {group.group, group.engine, figure(group.capacity) + "x", std::to_string(group.cells)});
+  }
+  return text;
+}
+
+// Each remark once, with where it holds.
+std::string remarks(const Summary& summary) {
+  std::string found;
+  for (const std::string& note : summary.notes) found += "- " + note + '\n';
+  for (const Mark& mark : summary.marks) found += "- " + text({mark}) + '\n';
+  for (const CellSummary& cell : summary.cells) {
+    const std::string where = cell.cell.workload + ", " + cell.description;
+    for (const Mark& mark : cell.marks) found += "- " + where + ": " + text({mark}) + '\n';
+    for (const SeriesSummary& series : cell.series) {
+      if (series.marks.empty()) continue;
+      found += "- " + where + ", " + series.label() + ": " + text(series.marks) + '\n';
+    }
+  }
+  return found.empty() ? found : "\nRemarks:\n\n" + found;
+}
+
+std::string valueAt(const json& environment, const char* place) {
+  const json::json_pointer pointer(place);
+  if (!environment.contains(pointer)) return "?";
+  const json& value = environment.at(pointer);
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string machine(const Plan& plan, const json& environment) {
+  return "Penstock " + valueAt(environment, "/build/penstock") + ", profile " + plan.profile +
+         ", " + std::to_string(plan.repetitions) + " repetitions of " + figure(plan.seconds) +
+         " s, seed " + std::to_string(plan.seed) + ". " + valueAt(environment, "/cpu/model") +
+         ", " + valueAt(environment, "/cpu/cores_online") + " cores, Linux " +
+         valueAt(environment, "/kernel/release") + ", " + valueAt(environment, "/build/compiler") +
+         ", " + valueAt(environment, "/taken_at") + ".\n";
+}
+
+}  // namespace
+
+std::string markdownReport(const Summary& summary, const Plan& plan, const json& environment) {
+  std::string text = "## io_uring against epoll\n\n" + machine(plan, environment) + '\n';
+  for (const std::string& sentence : summary.sentences) text += "- " + sentence + '\n';
+  text += "\n~: not told apart from noise. " + noiseText(summary) + "\n\n" + figures(summary) +
+          groups(summary) + remarks(summary);
+  return text;
+}
+
+}  // namespace penstock::compare
