@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -35,7 +36,13 @@ SocketAddress anyAddress(SocketFamily family) {
 OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
   const int domain = family == SocketFamily::kTcp ? AF_INET : AF_UNIX;
   const int type = SOCK_STREAM | reactor.socketFlags();
-  return OwnedFd(checked(systemCalls().socket(domain, type, 0), "socket"));
+  OwnedFd fd(checked(systemCalls().socket(domain, type, 0), "socket"));
+  if (family == SocketFamily::kTcp) {
+    const int on = 1;
+    checked(systemCalls().setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on),
+            "TCP_NODELAY");
+  }
+  return fd;
 }
 
 OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog) {

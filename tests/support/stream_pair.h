@@ -24,7 +24,8 @@ struct SocketAddress {
 // 127.0.0.1 with a port that the kernel picks, or an abstract UNIX name that it picks.
 SocketAddress anyAddress(SocketFamily family);
 
-// All of them throw std::system_error when the kernel refuses.
+// All of them throw std::system_error when the kernel refuses. TCP sockets get TCP_NODELAY, and so
+// do those accepted from them: no test is to wait for a delayed acknowledgement.
 OwnedFd makeSocket(Reactor& reactor, SocketFamily family);
 OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog = 128);
 SocketAddress addressOf(int fd);

@@ -1,0 +1,230 @@
+// Listening sockets: accepting, refusing, stopping, and surviving when no descriptor is left.
+#define BOOST_TEST_MODULE acceptor
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <boost/test/unit_test.hpp>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <memory>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::unit_test::precondition;
+
+namespace {
+
+// Makes a recorder for each connection that is accepted.
+struct Servers {
+  std::vector<std::unique_ptr<Recorder>> all;
+
+  ProtocolFactory factory() {
+    return [this] {
+      all.push_back(std::make_unique<Recorder>());
+      return all.back()->makeProtocol();
+    };
+  }
+  std::size_t lost() const {
+    std::size_t count = 0;
+    for (const auto& server : all) count += server->lost;
+    return count;
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(all_that_connect_at_once_are_accepted) {
+  constexpr std::size_t kMany = 100;
+  Servers servers;
+  std::vector<std::unique_ptr<Recorder>> clients;
+  ReactorFixture loop;
+  const SocketAddress to = addressOf(loop.listen(servers.factory()).descriptor());
+
+  for (std::size_t i = 0; i < kMany; ++i) {
+    clients.push_back(std::make_unique<Recorder>());
+    loop.connectTo(to, *clients.back(), SocketFamily::kTcp);
+  }
+  loop.runUntil([&] { return servers.all.size() == kMany; }, "100 accepts");
+  loop.settle();
+  for (const auto& client : clients) client->transport().loseConnection();
+  loop.runUntil([&] { return servers.lost() == kMany; }, "the end of all");
+
+  BOOST_TEST(servers.all.size() == kMany);
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_accepts_again_after_a_quiet_time) {
+  Servers servers;
+  ReactorFixture loop;
+  const SocketAddress to = addressOf(loop.listen(servers.factory()).descriptor());
+
+  for (std::size_t round = 1; round <= 5; ++round) {
+    Recorder client;
+    loop.connectTo(to, client, SocketFamily::kTcp);
+    loop.runUntil([&] { return servers.all.size() == round && client.made(); }, "the accept");
+    loop.settle();
+    client.transport().loseConnection();
+    loop.runUntil([&] { return client.lost; }, "the end");
+  }
+
+  BOOST_TEST(servers.all.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(a_null_protocol_refuses_the_connection) {
+  Recorder refused;
+  int calls = 0;
+  ReactorFixture loop;
+  Listener& listener = loop.listen([&] {
+    ++calls;
+    return nullptr;
+  });
+
+  loop.connectTo(addressOf(listener.descriptor()), refused, SocketFamily::kTcp);
+  loop.runUntil([&] { return refused.lost; }, "the refusal");
+
+  BOOST_TEST(calls == 1);
+  BOOST_TEST(loop.logLines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_stopped_listener_accepts_no_more_and_its_connections_live_on) {
+  Servers servers;
+  Recorder client;
+  ReactorFixture loop;
+  Listener& listener = loop.listen(servers.factory());
+  const SocketAddress to = addressOf(listener.descriptor());
+  loop.connectTo(to, client, SocketFamily::kTcp);
+  loop.runUntil([&] { return servers.all.size() == 1 && client.made(); }, "the connection");
+
+  listener.stopListening();
+  loop.settle();
+  std::error_code refusal;
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+                    [&](std::error_code why, OwnedFd) { refusal = why; });
+  loop.runUntil([&] { return !!refusal; }, "the refusal");
+  client.transport().write(asBytes("alive"));
+  loop.runUntil([&] { return servers.all.front()->received == "alive"; }, "the bytes");
+
+  BOOST_TEST((refusal == std::errc::connection_refused));
+  BOOST_TEST(servers.all.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(two_listeners_do_not_mix_their_connections) {
+  Recorder client, firstServer, secondServer;
+  ReactorFixture loop;
+  loop.listen([&] { return firstServer.makeProtocol(); });
+  Listener& second = loop.listen([&] { return secondServer.makeProtocol(); });
+
+  loop.connectTo(addressOf(second.descriptor()), client, SocketFamily::kTcp);
+  loop.runUntil([&] { return secondServer.made(); }, "the accept");
+
+  BOOST_TEST(!firstServer.made());
+}
+
+// --- No descriptor left -------------------------------------------------------------------------
+
+namespace {
+
+// Leaves this process no descriptor to open, for the life of the object.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit few = before_;
+    few.rlim_cur = 64;
+    BOOST_REQUIRE_EQUAL(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~NoDescriptors() {
+    release();
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+
+  void exhaust() {
+    for (;;) {
+      OwnedFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      if (!fd) break;
+      taken_.push_back(std::move(fd));
+    }
+    BOOST_REQUIRE_EQUAL(errno, EMFILE);
+  }
+  void release() { taken_.clear(); }
+
+ private:
+  rlimit before_{};
+  std::vector<OwnedFd> taken_;
+};
+
+std::chrono::nanoseconds processorTime() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// Client sockets made while there still are descriptors.
+std::vector<OwnedFd> makeClients(std::size_t count) {
+  std::vector<OwnedFd> clients;
+  for (std::size_t i = 0; i < count; ++i) {
+    clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  }
+  return clients;
+}
+
+bool isClosedByPeer(const OwnedFd& client) {
+  char byte;
+  const ssize_t count = ::recv(client.get(), &byte, 1, MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno == ECONNRESET);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_listener_survives_without_descriptors_cheaply_and_says_so_once,
+                     *precondition(onRealKernel)) {
+  NoDescriptors none;
+  Servers servers;
+  std::vector<OwnedFd> clients = makeClients(5);
+  ReactorFixture loop;
+  const SocketAddress to = addressOf(loop.listen(servers.factory()).descriptor());
+  loop.turn(3);
+  none.exhaust();
+
+  for (const OwnedFd& client : clients) {
+    BOOST_REQUIRE_EQUAL(::connect(client.get(), to.get(), to.length), 0);
+  }
+  const auto before = processorTime();
+  const TimePoint until = loop->now() + std::chrono::milliseconds(400);
+  loop.runUntil([&] { return loop->now() >= until; }, "some time without descriptors");
+  const auto used = processorTime() - before;
+
+  BOOST_TEST(isClosedByPeer(clients.front()));  // It was told, not left waiting.
+  BOOST_TEST(loop.logLines().size() == 1U);
+  BOOST_TEST(used / std::chrono::milliseconds(1) < 100);
+
+  none.release();
+  const std::size_t accepted = servers.all.size();
+  const OwnedFd late(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  BOOST_REQUIRE_EQUAL(::connect(late.get(), to.get(), to.length), 0);
+  loop.runUntil([&] { return servers.all.size() > accepted && !servers.all.back()->lost; },
+                "an accept after there are descriptors again");
+  BOOST_TEST(!isClosedByPeer(late));
+}
+
+BOOST_AUTO_TEST_CASE(connections_live_on_while_no_descriptor_is_left, *precondition(onRealKernel)) {
+  NoDescriptors none;
+  Servers servers;
+  Recorder client, server;
+  ReactorFixture loop;
+  const SocketAddress to = addressOf(loop.listen(servers.factory()).descriptor());
+  loop.connect(client, server);
+  std::vector<OwnedFd> clients = makeClients(1);
+  none.exhaust();
+  BOOST_REQUIRE_EQUAL(::connect(clients[0].get(), to.get(), to.length), 0);
+
+  client.transport().write(asBytes("alive"));
+  loop.runUntil([&] { return server.received == "alive"; }, "the bytes");
+
+  BOOST_TEST(!server.lost);
+}

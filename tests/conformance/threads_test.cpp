@@ -1,0 +1,143 @@
+// Calls from other threads: each is run or refused, never lost, and wakes the loop.
+#define BOOST_TEST_MODULE threads
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <semaphore>
+#include <thread>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::testing;
+using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_CASE(calls_of_four_threads_all_run_on_the_loop_in_each_ones_order,
+                     *precondition(onRealKernel)) {
+  constexpr int kThreads = 4, kCalls = 5000;
+  ReactorFixture loop;
+  const auto loopThread = std::this_thread::get_id();
+  std::array<std::vector<int>, kThreads> seen;
+  int elsewhere = 0, refused = 0;
+  std::vector<std::thread> threads;
+  std::atomic<int> refusals{0};
+
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kCalls; ++i) {
+        refusals += !loop->callFromThread([&, t, i] {
+          elsewhere += std::this_thread::get_id() != loopThread;
+          seen[static_cast<std::size_t>(t)].push_back(i);
+        });
+      }
+    });
+  }
+  const auto done = [&] {
+    return std::ranges::all_of(seen, [](const auto& calls) { return calls.size() == kCalls; });
+  };
+  loop.runUntil(done, "all calls");
+  for (std::thread& thread : threads) thread.join();
+  refused = refusals;
+
+  BOOST_TEST(refused == 0);
+  BOOST_TEST(elsewhere == 0);
+  for (const auto& calls : seen) BOOST_TEST(std::ranges::is_sorted(calls));
+}
+
+BOOST_AUTO_TEST_CASE(no_wake_up_is_lost, *precondition(onRealKernel)) {
+  constexpr int kRounds = 2000;
+  ReactorFixture loop;
+  std::binary_semaphore answered{0};
+  int served = 0;
+  std::atomic<bool> refused{false};
+  std::thread asker([&] {  // Each call finds the loop waiting, or about to.
+    for (int i = 0; i < kRounds && !refused; ++i) {
+      refused = !loop->callFromThread([&] {
+        ++served;
+        answered.release();
+      });
+      answered.acquire();
+    }
+    refused = refused || !loop->callFromThread([&] { loop->stop(); });
+  });
+
+  loop->run();
+  asker.join();
+
+  BOOST_TEST(!refused);
+  BOOST_TEST(served == kRounds);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_queue_refuses_and_takes_calls_again_once_it_was_emptied) {
+  ReactorOptions options;
+  options.threadCallLimit = 3;
+  ReactorFixture loop(std::move(options));
+  int ran = 0;
+  const auto call = [&] { return loop->callFromThread([&] { ++ran; }); };
+
+  BOOST_TEST((call() && call() && call()));
+  BOOST_TEST(!call());
+  loop.runUntil([&] { return ran == 3; }, "the calls");
+  BOOST_TEST(call());
+  loop.runUntil([&] { return ran == 4; }, "the last call");
+
+  BOOST_TEST(ran == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_reactor_that_goes_refuses_calls) {
+  Recorder client, server;
+  bool taken = true;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  client.onLost = [&](std::error_code) { taken = loop->callFromThread([] {}); };
+
+  loop.destroy();
+
+  BOOST_TEST(client.lost);
+  BOOST_TEST(!taken);
+}
+
+BOOST_AUTO_TEST_CASE(a_call_from_the_loops_own_thread_is_run_as_well) {
+  ReactorFixture loop;
+  int ran = 0;
+  BOOST_TEST(loop->callFromThread([&] {
+    ++ran;
+    static_cast<void>(loop->callFromThread([&] { ++ran; }));
+  }));
+
+  loop.runUntil([&] { return ran == 2; }, "both calls");
+
+  BOOST_TEST(ran == 2);
+}
+
+BOOST_AUTO_TEST_CASE(two_reactors_on_two_threads_talk_to_each_other, *precondition(onRealKernel)) {
+  constexpr int kRounds = 500;
+  ReactorFixture here;
+  std::atomic<Reactor*> other{nullptr};
+  std::atomic<bool> refused{false};
+  int rounds = 0;
+  std::function<void()> ping = [&] {
+    if (++rounds == kRounds) {
+      refused = refused || !other.load()->callFromThread([&] { other.load()->stop(); });
+      return here->stop();
+    }
+    refused = refused || !other.load()->callFromThread(
+                             [&] { refused = refused || !here->callFromThread([&] { ping(); }); });
+  };
+  std::thread thread([&] {
+    ReactorFixture there;
+    other = &there.reactor();
+    refused = refused || !here->callFromThread([&] { ping(); });
+    there->run();
+  });
+
+  here->run();
+  thread.join();
+
+  BOOST_TEST(!refused);
+  BOOST_TEST(rounds == kRounds);
+}

@@ -1,0 +1,387 @@
+// Time, turns, and running the loop, one's own or a foreign one.
+#define BOOST_TEST_MODULE time
+#include <penstock/runtime/timer.h>
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+
+#include <poll.h>
+#include <boost/test/unit_test.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::testing;
+using namespace std::chrono_literals;
+using boost::test_tools::per_element;
+using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_CASE(a_timed_call_is_never_early) {
+  ReactorFixture loop;
+  int fired = 0, early = 0;
+  const std::vector<Duration> delays{0ns, 1ns, 1us, 77us, 500us, 1ms, 1500us, 3ms, 10ms};
+
+  for (const Duration delay : delays) {
+    const TimePoint due = loop->now() + delay;
+    loop->callLater(delay, [&, due] {
+      ++fired;
+      early += loop->now() < due;
+    });
+  }
+  loop.runUntil([&] { return fired == static_cast<int>(delays.size()); }, "all timed calls");
+
+  BOOST_TEST(early == 0);
+}
+
+BOOST_AUTO_TEST_CASE(timed_calls_come_in_the_order_of_their_times) {
+  ReactorFixture loop;
+  std::vector<int> order;
+  const auto note = [&order](int number) { return [&order, number] { order.push_back(number); }; };
+
+  loop->callLater(3ms, note(3));
+  loop->callLater(1ms, note(1));
+  loop->callLater(2ms, note(2));
+  loop.runUntil([&] { return order.size() == 3; }, "all timed calls");
+
+  BOOST_TEST(order == (std::vector<int>{1, 2, 3}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(timers_of_the_same_deadline_come_in_the_order_of_arming) {
+  ReactorFixture loop;
+  std::vector<int> order;
+  std::vector<DelayedCall> calls;
+  for (int i = 0; i < 10; ++i) {
+    calls.push_back(loop->callLater(1h, [&order, i] { order.push_back(i); }));
+  }
+
+  const TimePoint due = loop->now() + 2ms;
+  for (DelayedCall& call : calls) call.delay(due - call.getTime());
+  loop.runUntil([&] { return order.size() == 10; }, "all timed calls");
+
+  BOOST_TEST(order == (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_call_is_not_made) {
+  ReactorFixture loop;
+  bool made = false, other = false;
+  DelayedCall call = loop->callLater(1ms, [&] { made = true; });
+  loop->callLater(2ms, [&] { other = true; });
+
+  BOOST_TEST(call.active());
+  BOOST_TEST(call.cancel());
+  BOOST_TEST(!call.active());
+  BOOST_TEST(!call.cancel());
+  loop.runUntil([&] { return other; }, "the other call");
+
+  BOOST_TEST(!made);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_call_lets_its_callback_go) {
+  ReactorFixture loop;
+  auto kept = std::make_shared<int>(0);
+  const std::weak_ptr<int> watched = kept;
+  DelayedCall call = loop->callLater(1h, [kept] { ++*kept; });
+  kept.reset();
+  BOOST_TEST(!watched.expired());
+
+  call.cancel();
+
+  BOOST_TEST(watched.expired());
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_was_made_is_not_active_any_more) {
+  ReactorFixture loop;
+  bool made = false, activeInside = true;
+  DelayedCall call;
+  call = loop->callLater(0ns, [&] {
+    made = true;
+    activeInside = call.active();
+  });
+
+  loop.runUntil([&] { return made; }, "the call");
+
+  BOOST_TEST(!activeInside);
+  BOOST_TEST((!call.cancel() && !call.reset(1ms) && !call.delay(1ms)));
+  BOOST_TEST((call.getTime() == TimePoint{}));
+}
+
+BOOST_AUTO_TEST_CASE(an_old_handle_does_not_touch_a_newer_call) {
+  ReactorFixture loop;
+  bool made = false;
+  DelayedCall old = loop->callLater(1h, [] {});
+  old.cancel();
+  DelayedCall newer = loop->callLater(1ms, [&] { made = true; });
+
+  BOOST_TEST(!old.cancel());
+  BOOST_TEST(newer.active());
+  loop.runUntil([&] { return made; }, "the newer call");
+
+  BOOST_TEST(made);
+}
+
+BOOST_AUTO_TEST_CASE(reset_counts_from_now_and_delay_from_its_time) {
+  ReactorFixture loop;
+  TimePoint fired{};
+  DelayedCall call = loop->callLater(1h, [&] { fired = loop->now(); });
+
+  const TimePoint before = call.getTime();
+  BOOST_TEST(call.delay(1h));
+  BOOST_TEST((call.getTime() == before + 1h));
+  const TimePoint present = loop->now();
+  BOOST_TEST(call.reset(2ms));
+  BOOST_TEST((call.getTime() >= present + 2ms));
+  BOOST_TEST((call.getTime() < present + 1h));
+  loop.runUntil([&] { return !call.active(); }, "the call");
+
+  BOOST_TEST((fired >= present + 2ms));
+}
+
+BOOST_AUTO_TEST_CASE(a_negative_delay_is_a_mistake) {
+  ReactorFixture loop;
+
+  BOOST_CHECK_THROW(loop->callLater(-1ns, [] {}), std::invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(a_delay_beyond_all_time_is_no_mistake) {
+  ReactorFixture loop;
+  bool made = false, soon = false;
+
+  DelayedCall never = loop->callLater(Duration::max(), [&] { made = true; });
+  loop->callLater(1ms, [&] { soon = true; });
+  loop.runUntil([&] { return soon; }, "the other call");
+
+  BOOST_TEST(!made);
+  BOOST_TEST(never.active());
+}
+
+BOOST_AUTO_TEST_CASE(a_timed_call_asked_for_in_a_timed_call_waits_for_the_next_turn) {
+  ReactorFixture loop;
+  int calls = 0;
+  std::function<void()> again = [&] {
+    ++calls;
+    loop->callLater(0ns, [&] { again(); });
+  };
+  loop->callLater(0ns, [&] { again(); });
+
+  for (int turn = 1; turn <= 5; ++turn) {
+    loop.turn();
+    BOOST_TEST(calls <= turn);
+  }
+  loop.runUntil([&] { return calls > 5; }, "the next ones");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_asked_for_in_a_call_waits_for_the_next_turn) {
+  ReactorFixture loop;
+  int calls = 0;
+  std::function<void()> again = [&] {
+    ++calls;
+    loop->callSoon([&] { again(); });
+  };
+  loop->callSoon([&] { again(); });
+
+  for (int turn = 1; turn <= 5; ++turn) {
+    loop.turn();
+    BOOST_TEST(calls == turn);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(calls_come_in_the_order_of_asking) {
+  ReactorFixture loop;
+  std::vector<int> order;
+  for (int i = 0; i < 100; ++i) loop->callSoon([&order, i] { order.push_back(i); });
+
+  loop.turn();
+
+  BOOST_TEST(order.size() == 100U);
+  BOOST_TEST(std::is_sorted(order.begin(), order.end()));
+}
+
+BOOST_AUTO_TEST_CASE(an_embedded_timer_may_be_armed_again_cancelled_and_destroyed_in_its_callback) {
+  ReactorFixture loop;
+  int periodic = 0;
+  bool cancelled = false;
+  std::unique_ptr<Timer> once;
+  Timer tick(loop.reactor(), [&] {
+    if (++periodic < 3) tick.arm(1ms);
+  });
+  Timer never(loop.reactor(), [&] { cancelled = true; });
+  once = std::make_unique<Timer>(loop.reactor(), [&] { once.reset(); });
+
+  tick.arm(1h);
+  tick.arm(1ms);  // Instead of, not besides.
+  once->arm(1ms);
+  never.arm(1ms);
+  never.cancel();
+  loop.runUntil([&] { return periodic == 3 && !once; }, "the timers");
+  loop.settle();
+
+  BOOST_TEST(periodic == 3);
+  BOOST_TEST(!cancelled);
+  BOOST_TEST(!tick.active());
+}
+
+BOOST_AUTO_TEST_CASE(a_thousand_timers_come_once_each_and_in_order) {
+  ReactorFixture loop;
+  std::vector<TimePoint> fired;
+  for (int i = 0; i < 1000; ++i) {
+    const Duration delay = std::chrono::microseconds(i * 7919 % 10'000);
+    const TimePoint due = loop->now() + delay;
+    loop->callLater(delay, [&fired, due] { fired.push_back(due); });
+  }
+
+  loop.runUntil([&] { return fired.size() >= 1000; }, "all timers");
+  loop.settle();
+
+  BOOST_TEST(fired.size() == 1000U);
+  // A deadline that was computed a little later may round the order of neighbours.
+  int swaps = 0;
+  for (std::size_t i = 1; i < fired.size(); ++i) swaps += fired[i] + 1ms < fired[i - 1];
+  BOOST_TEST(swaps == 0);
+}
+
+// --- Turns and foreign loops --------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(time_until_due_is_none_without_timers_and_zero_with_work) {
+  ReactorFixture loop;
+  loop.settle();
+  BOOST_TEST(!loop->timeUntilDue());
+
+  DelayedCall call = loop->callLater(1h, [] {});
+  BOOST_REQUIRE(!!loop->timeUntilDue());
+  BOOST_TEST((*loop->timeUntilDue() <= 1h && *loop->timeUntilDue() > 59min));
+  loop->callSoon([] {});
+  BOOST_TEST((loop->timeUntilDue() == Duration::zero()));
+  loop.turn();
+  call.cancel();
+
+  loop.settle();
+  BOOST_TEST(!loop->timeUntilDue());
+}
+
+BOOST_AUTO_TEST_CASE(iterate_waits_no_longer_than_told) {
+  ReactorFixture loop;
+  loop.settle();
+
+  const TimePoint before = loop->now();
+  loop->iterate(5ms);
+  const TimePoint after = loop->now();
+
+  BOOST_TEST((after - before < 5s));
+}
+
+// As in Twisted a turn makes the calls that are due and then waits, so the next one makes this
+// call.
+BOOST_AUTO_TEST_CASE(iterate_waits_no_longer_than_until_a_timer_is_due) {
+  ReactorFixture loop;
+  bool fired = false;
+  const TimePoint before = loop->now();
+  loop->callLater(2ms, [&] { fired = true; });
+
+  loop->iterate(1h);
+  loop->iterate();
+
+  BOOST_TEST(fired);
+  BOOST_TEST((loop->now() - before < 30s));
+}
+
+BOOST_AUTO_TEST_CASE(a_foreign_poll_loop_can_drive_the_reactor, *precondition(onRealKernel)) {
+  Recorder client, server;
+  bool timer = false;
+  int idlePolls = 0;
+  ReactorFixture loop;
+  server.onData = [&](Bytes bytes) { server.transport().write(bytes); };
+  client.onData = [&](Bytes) {
+    if (client.received.size() < 400) client.transport().write(asBytes("ping"));
+  };
+  loop.connect(client, server);
+  loop->callLater(5ms, [&] { timer = true; });
+  client.transport().write(asBytes("ping"));
+  loop->iterate();
+
+  while ((client.received.size() < 400 || !timer) && idlePolls < 1000) {
+    pollfd readable{loop->pollDescriptor(), POLLIN, 0};
+    const std::optional<Duration> due = loop->timeUntilDue();
+    const auto milliseconds = due ? std::chrono::ceil<std::chrono::milliseconds>(*due) : 1000ms;
+    const int ready = ::poll(&readable, 1, static_cast<int>(milliseconds.count()));
+    idlePolls += ready == 0 && !due;
+    loop->iterate();
+  }
+
+  BOOST_TEST(client.received.size() >= 400U);
+  BOOST_TEST(timer);
+  BOOST_TEST(idlePolls == 0);  // Whenever there was work, the descriptor said so.
+}
+
+// --- run() and stop() ---------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(run_ends_after_stop_and_may_be_called_again) {
+  ReactorFixture loop;
+  int runs = 0;
+
+  for (int i = 0; i < 3; ++i) {
+    loop->callSoon([&] {
+      ++runs;
+      BOOST_TEST(loop->running());
+      loop->stop();
+    });
+    loop->run();
+    BOOST_TEST(!loop->running());
+  }
+
+  BOOST_TEST(runs == 3);
+}
+
+BOOST_AUTO_TEST_CASE(stop_before_run_ends_it_at_once) {
+  ReactorFixture loop;
+
+  loop->stop();
+  loop->run();
+
+  BOOST_TEST(!loop->running());
+}
+
+BOOST_AUTO_TEST_CASE(running_inside_a_run_is_a_mistake) {
+  ReactorFixture loop;
+  bool thrown = false;
+  loop->callSoon([&] {
+    try {
+      loop->run();
+    } catch (const std::logic_error&) {
+      thrown = true;
+    }
+    loop->stop();
+  });
+
+  loop->run();
+
+  BOOST_TEST(thrown);
+}
+
+BOOST_AUTO_TEST_CASE(a_timer_ends_a_run_that_has_nothing_else_to_wait_for) {
+  ReactorFixture loop;
+  const TimePoint before = loop->now();
+  loop->callLater(10ms, [&] { loop->stop(); });
+
+  loop->run();
+
+  BOOST_TEST((loop->now() - before >= 10ms));
+}
+
+BOOST_AUTO_TEST_CASE(call_when_running_waits_for_the_run_and_is_immediate_inside_it) {
+  ReactorFixture loop;
+  std::vector<std::string> events;
+  loop->callWhenRunning([&] { events.emplace_back("waited"); });
+  loop.turn(3);
+  BOOST_TEST(events.empty());
+
+  loop->callSoon([&] {
+    loop->callWhenRunning([&] { events.emplace_back("inside"); });
+    events.emplace_back("after");
+    loop->stop();
+  });
+  loop->run();
+
+  BOOST_TEST(events == (std::vector<std::string>{"waited", "inside", "after"}), per_element());
+}
