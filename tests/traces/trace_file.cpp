@@ -35,8 +35,9 @@ bool TraceFile::readLine(std::string& line) {
     }
   }
   int error = Z_OK;
-  const char* text = gzerror(file_, &error);
+  std::string text = gzerror(file_, &error);
   if (error == Z_ERRNO) text = std::strerror(errno);
+  if (text.starts_with(path_ + ": ")) text.erase(0, path_.size() + 2);
   if (error != Z_OK && error != Z_STREAM_END) throw BadInput(position() + ": " + text);
   return !line.empty();
 }
