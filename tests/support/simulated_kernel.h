@@ -95,6 +95,7 @@ class SimulatedKernel final : public SystemCalls {
   int close(int fd) noexcept override;
   ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
   ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept override;
+  ssize_t splice(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
   int epollCreate() noexcept override;
   int epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept override;
   int epollWait(int epoll, std::span<epoll_event> events,
@@ -129,6 +130,8 @@ class SimulatedKernel final : public SystemCalls {
   std::shared_ptr<simulated::Socket> socketOf(int fd) const;
   ssize_t receive(simulated::Socket& socket, MutableBytes into, int flags);
   ssize_t send(simulated::Socket& socket, std::span<const iovec> from);
+  ssize_t spliceFrom(simulated::Socket& socket, int pipe, std::size_t most);
+  ssize_t spliceTo(simulated::Socket& socket, int pipe, std::size_t most);
   bool outsideCanAct(const std::vector<int>& watched) const;
   void waitForOutside(Lock& lock, const std::vector<int>& watched);
   int copyName(const simulated::Name& name, int domain, sockaddr* address, socklen_t* length) const;

@@ -54,6 +54,7 @@ bool Ring::canComplete(const Request& request) const {
     case IORING_OP_SENDMSG:
       return (request.file && request.file->nonBlocking) || readinessOf(request, EPOLLOUT);
     case IORING_OP_POLL_ADD:
+      if (request.watch && !request.watch->pending) return false;
       return readinessOf(request, request.entry.poll32_events);
     case IORING_OP_CONNECT: {
       const Socket* socket = socketOf(request);
@@ -83,7 +84,9 @@ void Ring::receiveSelected(Request& request, Socket& socket) {
   const bool none = group == groups_.end() || group->empty();
   if (none || world_.chance(world_.faults().noBuffers)) return post(request, -ENOBUFS);
   const bool several = (request.entry.ioprio & uring::kRecvSendBundle) != 0;
-  const std::vector<iovec> into = group->next(std::max<std::size_t>(1, socket.readable()), several);
+  const std::size_t limit = request.entry.len ? request.entry.len : socket.readable();
+  const std::size_t wanted = std::max<std::size_t>(1, std::min(limit, socket.readable()));
+  const std::vector<iovec> into = firstOf(group->next(wanted, several), wanted);
   const ssize_t count = socket.receive(into, static_cast<int>(request.entry.msg_flags));
   if (count <= 0) return post(request, count);
   const std::uint32_t id = group->take(static_cast<std::size_t>(count));
@@ -148,7 +151,9 @@ void Ring::read(Request& request) {
 }
 
 void Ring::pollAdd(Request& request) {
-  post(request, static_cast<long>(readinessOf(request, request.entry.poll32_events)));
+  const std::uint32_t events = readinessOf(request, request.entry.poll32_events);
+  if (request.watch) request.watch->pending = false;
+  post(request, static_cast<long>(events), stillMore(request) ? IORING_CQE_F_MORE : 0);
 }
 
 void Ring::startTimeout(const std::shared_ptr<Request>& request) {

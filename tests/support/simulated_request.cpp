@@ -10,6 +10,7 @@ namespace {
 bool isMultishot(const io_uring_sqe& entry) noexcept {
   if (entry.opcode == IORING_OP_ACCEPT) return (entry.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
   if (entry.opcode == IORING_OP_RECV) return (entry.ioprio & IORING_RECV_MULTISHOT) != 0;
+  if (entry.opcode == IORING_OP_POLL_ADD) return (entry.len & IORING_POLL_ADD_MULTI) != 0;
   return false;
 }
 
@@ -32,6 +33,11 @@ Request::Request(const io_uring_sqe& submitted, std::shared_ptr<File> its)
     case IORING_OP_CONNECT:
       std::memcpy(&address, reinterpret_cast<const void*>(entry.addr),
                   std::min<std::size_t>(entry.off, sizeof address));
+      break;
+    case IORING_OP_POLL_ADD:
+      if (!multishot || !file) break;
+      watch = std::make_shared<Watch>(Watch{entry.fd, file, entry.poll32_events, {}, true});
+      file->observe(watch);
       break;
     default:
       break;

@@ -39,6 +39,7 @@ class Request {
   const io_uring_sqe& entry;
   const std::shared_ptr<File> file;  // Null for a real descriptor, and where there is none.
   std::vector<iovec> runs;
+  std::shared_ptr<Watch> watch;  // Of a multishot poll, which reports edges.
   sockaddr_storage address{};
   bool multishot;
   bool started = false;    // The connect was begun.

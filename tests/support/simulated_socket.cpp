@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace penstock::simulated {
 namespace {
@@ -75,10 +76,20 @@ ssize_t Socket::receive(std::span<const iovec> into, int flags) {
 
 bool Socket::sendsNoMore() const noexcept { return shutWrite_ || broken_ || (isUnix() && !peer_); }
 
-ssize_t Socket::send(std::span<const iovec> from) {
+int Socket::refusal() {
   if (error_) return -takeError();
   if (state_ != State::kConnected) return isUnix() ? -ENOTCONN : -EPIPE;
-  if (sendsNoMore()) return -EPIPE;
+  return sendsNoMore() ? -EPIPE : 0;
+}
+
+std::size_t Socket::awaitSpace() {
+  if (!peer_) return std::numeric_limits<std::size_t>::max();
+  out_->offersSpace();
+  return out_->space();
+}
+
+ssize_t Socket::send(std::span<const iovec> from) {
+  if (const int error = refusal()) return error;
   if (!peer_) return sendToNobody(from);
   std::size_t count = 0;
   for (const iovec& run : from) {

@@ -45,8 +45,13 @@ class Socket final : public File, public PipeEnd {
   // Bytes taken or given, 0 for the end of input, or -errno.
   ssize_t receive(std::span<const iovec> into, int flags);
   ssize_t send(std::span<const iovec> from);
+
+  // What send() would fail with whatever the space, or 0.
+  int refusal();
+
+  // How much send() would take. If that is nothing, an edge tells when it is more.
+  std::size_t awaitSpace();
   std::size_t readable() const noexcept { return in_ ? in_->readable() : 0; }
-  std::size_t space() const noexcept { return out_ ? out_->space() : 0; }
 
   int shutdown(int how);
   int listen(int backlog);

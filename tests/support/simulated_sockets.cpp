@@ -1,10 +1,12 @@
 // The synchronous socket calls of SimulatedKernel.
 #include <penstock/tests/support/simulated_kernel.h>
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace penstock {
 
@@ -163,6 +165,40 @@ ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
   const ssize_t sent = socket.send({&part, 1});
   if (sent > 0) socket.stall();
   return sent;
+}
+
+ssize_t SimulatedKernel::splice(int from, int to, std::size_t most) noexcept {
+  if (!isSimulated(from) && !isSimulated(to)) return SystemCalls::splice(from, to, most);
+  const Lock lock(mutex_);
+  const auto source = socketOf(from);
+  const auto target = socketOf(to);
+  if (!source == !target) return -EINVAL;  // One end is a pipe.
+  if (world_.chance(world_.faults().interrupted)) return -EINTR;
+  return source ? spliceFrom(*source, to, most) : spliceTo(*target, from, most);
+}
+
+// Only what the pipe has taken leaves the socket.
+ssize_t SimulatedKernel::spliceFrom(Socket& socket, int pipe, std::size_t most) {
+  std::vector<std::byte> bytes(std::clamp<std::size_t>(socket.readable(), 1, most));
+  iovec run{bytes.data(), bytes.size()};
+  const ssize_t found = socket.receive({&run, 1}, MSG_PEEK);
+  if (found <= 0) return found;
+  const ssize_t moved = ::write(pipe, bytes.data(), static_cast<std::size_t>(found));
+  if (moved < 0) return -errno;
+  run.iov_len = static_cast<std::size_t>(moved);
+  return socket.receive({&run, 1}, 0);
+}
+
+// Only what the socket will take leaves the pipe.
+ssize_t SimulatedKernel::spliceTo(Socket& socket, int pipe, std::size_t most) {
+  if (const int error = socket.refusal()) return error;
+  most = std::min(most, socket.awaitSpace());
+  if (most == 0) return -EAGAIN;
+  std::vector<std::byte> bytes(most);
+  const ssize_t found = ::read(pipe, bytes.data(), bytes.size());
+  if (found <= 0) return found < 0 ? -errno : 0;
+  const iovec run{bytes.data(), static_cast<std::size_t>(found)};
+  return socket.send({&run, 1});
 }
 
 }  // namespace penstock
