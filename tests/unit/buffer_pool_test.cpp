@@ -1,9 +1,8 @@
 // BufferPool: memory is handed out, counted and used again.
 #define BOOST_TEST_MODULE buffer_pool
-#include "lending_block.h"
-
 #include <penstock/runtime/buffer_pool.h>
 #include <penstock/runtime/write_buffer.h>
+#include <penstock/tests/unit/lending_block.h>
 
 #include <boost/test/unit_test.hpp>
 

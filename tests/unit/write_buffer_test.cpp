@@ -1,8 +1,7 @@
 // WriteBuffer: bytes go out in the order they came, from addresses that do not change.
 #define BOOST_TEST_MODULE write_buffer
-#include "write_buffer_contents.h"
-
 #include <penstock/runtime/write_buffer.h>
+#include <penstock/tests/unit/write_buffer_contents.h>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,0 +1,123 @@
+// What a request costs on io_uring before and after the kernel, and receive buffers.
+#include <penstock/bench/micro/allocations.h>
+#include <penstock/runtime/uring/buffer_ring.h>
+#include <penstock/runtime/uring/operation.h>
+#include <penstock/runtime/uring/probe.h>
+#include <penstock/runtime/uring/reactor.h>
+#include <penstock/runtime/uring/ring.h>
+#include <penstock/runtime/uring/ring_calls.h>
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace penstock::micro {
+namespace {
+
+// False: the benchmark is skipped, with the reason.
+bool usable(benchmark::State& state) {
+  static const uring::Usability usability = uring::probeUsability();
+  if (!usability.usable) state.SkipWithError(usability.why.c_str());
+  return usability.usable;
+}
+
+// Entries prepared, the kernel entered once, completions taken: the floor of a turn.
+void throughRing(benchmark::State& state) {
+  if (!usable(state)) return;
+  uring::Ring ring(uring::ringCalls(), uring::ringCalls().features());
+  const auto batch = static_cast<unsigned>(state.range(0));
+  const auto turn = [&] {
+    for (unsigned i = 0; i < batch; ++i) {
+      io_uring_sqe& entry = ring.nextEntry();
+      io_uring_prep_nop(&entry);
+      entry.user_data = 1;
+    }
+    ring.enter(batch, std::nullopt);
+    std::uint64_t sum = 0;
+    ring.reap(batch, [&](const io_uring_cqe& completion) { sum += completion.user_data; });
+    return sum;
+  };
+  if (turn() != batch) return state.SkipWithError("requests did not complete");
+
+  const Allocations allocations;
+  for (auto _ : state) benchmark::DoNotOptimize(turn());
+  allocations.reportNone(state);
+  state.SetItemsProcessed(state.iterations() * batch);
+}
+
+class Requests {
+ public:
+  explicit Requests(uring::Reactor& reactor, std::int64_t count) : reactor_(reactor) {
+    for (std::int64_t i = 0; i < count; ++i) requests_.push_back(std::make_unique<One>(*this));
+  }
+
+  void turn() {
+    for (auto& one : requests_) {
+      reactor_.submit(one->operation, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+    }
+    waiting_ = requests_.size();
+    while (waiting_ > 0) reactor_.iterate(std::chrono::seconds(1));
+  }
+
+ private:
+  struct One {
+    explicit One(Requests& owner) : owner(owner) {}
+    void completed(int, std::uint32_t) { --owner.waiting_; }
+    Requests& owner;
+    uring::OperationOf<One, &One::completed> operation{*this};
+  };
+
+  uring::Reactor& reactor_;
+  std::size_t waiting_ = 0;
+  std::vector<std::unique_ptr<One>> requests_;
+};
+
+// The same as operations of a reactor, each with a callback, and a whole turn round them.
+void throughReactor(benchmark::State& state) {
+  if (!usable(state)) return;
+  uring::Reactor reactor{ReactorOptions()};
+  Requests requests(reactor, state.range(0));
+  requests.turn();
+
+  const Allocations allocations;
+  for (auto _ : state) requests.turn();
+  allocations.reportNone(state);
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+// What happens to a buffer in user space: named by a completion, used, given back. The kernel is
+// not asked to fill it: `flags` stand for its completions, which name the buffers in their order.
+void takeAndRelease(benchmark::State& state) {
+  constexpr std::uint16_t kCount = 64;
+  constexpr std::uint32_t kSize = 16384;
+  if (!usable(state)) return;
+  uring::Ring ring(uring::ringCalls(), uring::ringCalls().features());
+  const auto buffers = uring::BufferRing::create(ring, 1, kCount, kSize);
+  if (!buffers) return state.SkipWithError("this kernel has no buffer rings");
+  const auto bundle = static_cast<std::uint32_t>(state.range(0));
+  std::uint32_t first = 0;
+
+  const Allocations allocations;
+  for (auto _ : state) {
+    const std::uint32_t flags = IORING_CQE_F_BUFFER | (first << IORING_CQE_BUFFER_SHIFT);
+    uring::BufferRing::Filled filled(*buffers, flags, std::size_t{bundle} * kSize);
+    while (!filled.empty()) {
+      Bytes bytes;
+      Block& block = filled.take(bytes);
+      benchmark::DoNotOptimize(bytes.data());
+      block.release();
+    }
+    first = (first + bundle) % kCount;
+  }
+  allocations.reportNone(state);
+  state.SetItemsProcessed(state.iterations() * bundle);
+}
+
+BENCHMARK(throughRing)->Name("submission/ring")->Arg(1)->Arg(32)->Arg(256);
+BENCHMARK(throughReactor)->Name("submission/reactor")->Arg(1)->Arg(32)->Arg(256);
+BENCHMARK(takeAndRelease)->Name("buffer_ring/take_and_release")->Arg(1)->Arg(4);
+
+}  // namespace
+}  // namespace penstock::micro
