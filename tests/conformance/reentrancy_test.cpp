@@ -114,8 +114,7 @@ class Scene {
     server.onMade = [this](Transport& transport) {
       transport_ = &transport;
       transport.registerProducer(producer, Production::kStreaming);
-      loop->callLater(Duration::zero(), [this] { whileThere("timer"); });
-      loop->callSoon([this] { whileThere("call"); });
+      startClocks();
       at("made");
     };
     server.onData = [this](Bytes) {
@@ -137,7 +136,10 @@ class Scene {
   }
 
   void scriptClient() {
-    client.onMade = [](Transport& transport) { transport.write(asBytes("hello")); };
+    client.onMade = [this](Transport& transport) {
+      startClocks();
+      transport.write(asBytes("hello"));
+    };
     client.onReadLost = [this] { client.transport().loseConnection(); };
   }
 
@@ -151,6 +153,13 @@ class Scene {
       });
     };
     producer.onStop = last.onStop = [this] { at("stop"); };
+  }
+
+  // An abort before the client has heard of its connection would be a failure to connect.
+  void startClocks() {
+    if (!client.made() || !server.made()) return;
+    loop->callLater(Duration::zero(), [this] { whileThere("timer"); });
+    loop->callSoon([this] { whileThere("call"); });
   }
 
   void whileThere(const std::string& place) {
