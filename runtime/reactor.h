@@ -53,6 +53,12 @@ struct ReactorOptions {
   // what it was worth.
   bool uringMultishotReceive = false;
 
+  // On io_uring, sends of so many bytes or more leave it to the network to take the bytes from
+  // where they lie (IORING_OP_SEND_ZC), and each connection learns from the kernel's reports from
+  // how many on that really saves a copy; on loopback it never does. Worth it for bulk over a
+  // network card, and best with write(Buffer). 0: never. A sensible start is 65536.
+  std::size_t uringZeroCopyFrom = 0;
+
   // Kernel features to do without, as bits of uring::Feature; for tests of the fallbacks.
   std::uint32_t uringFeaturesOff = 0;
 };

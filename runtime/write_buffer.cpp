@@ -47,6 +47,16 @@ std::size_t WriteBuffer::gather(std::span<iovec> into, std::size_t most) const n
   return count;
 }
 
+void WriteBuffer::share(std::size_t count, WriteBuffer& with) const {
+  assert(count <= size_);
+  for (const Segment* segment = first_; count > 0; segment = segment->next) {
+    const std::size_t length = std::min<std::size_t>(count, segment->end - segment->begin);
+    with.addSegment(segment->block, {segment->begin, length}).owner = segment->owner;
+    if (segment->block) segment->block->retain();
+    count -= length;
+  }
+}
+
 void WriteBuffer::consume(std::size_t count) noexcept {
   assert(count <= size_);
   size_ -= count;

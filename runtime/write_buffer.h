@@ -44,6 +44,10 @@ class PENSTOCK_API WriteBuffer {
   // returns how many were filled.
   std::size_t gather(std::span<iovec> into, std::size_t most) const noexcept;
 
+  // Adds references to the first `count` bytes, at most size(), to `with`, which is of the same
+  // pool: they stay where they are until both have consumed them.
+  void share(std::size_t count, WriteBuffer& with) const;
+
   // Forgets the first `count` bytes, at most size().
   void consume(std::size_t count) noexcept;
 

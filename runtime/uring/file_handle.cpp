@@ -3,11 +3,13 @@
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/ring.h>
+#include <penstock/runtime/uring/zero_copy_send.h>
 
 #include <poll.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -17,6 +19,9 @@ FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> p
     : Connection(reactor, std::move(fd), std::move(protocol)),
       OperationNode<Reading>(&readCompletes),
       OperationNode<Writing>(&writeCompletes) {
+  if (reactor.zeroCopyFrom() > 0) {
+    zeroCopyFrom_ = static_cast<std::uint8_t>(std::bit_width(reactor.zeroCopyFrom() - 1));
+  }
   if (!reactor.multishotReceive() || !reactor.ring().has(kMultishotReceive)) return;
   int domain = AF_UNIX;
   socklen_t length = sizeof domain;
@@ -26,6 +31,7 @@ FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> p
 
 FileHandle::~FileHandle() {
   if (readBlock_) readBlock_->release();
+  for (ZeroCopySend* send = zeroCopies_; send; send = send->next) send->ownerGone();
 }
 
 Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
@@ -58,7 +64,7 @@ void FileHandle::stopReading() {
 }
 
 void FileHandle::startWriting() {
-  if (!writes().inFlight()) Connection::startWriting();
+  if (!sending()) Connection::startWriting();
 }
 
 void FileHandle::stopForLending() {
@@ -249,14 +255,56 @@ void FileHandle::deliverHeld() {
   if (!disconnected() && !held->empty()) held_ = std::move(held);
 }
 
+bool FileHandle::sending() const noexcept {
+  return writes().inFlight() || (zeroCopies_ && zeroCopies_->awaitsResult());
+}
+
 void FileHandle::doWrite() {
-  if (writes().inFlight() || aborting() || disconnected()) return;
-  std::array<iovec, Reactor::kMostRunsPerWrite> runs;
-  const std::size_t count = outgoing_.gather(runs, kMostBytesPerWrite);
-  loop().submit(writes(), [&](io_uring_sqe& entry) {
-    if (count == 0) return io_uring_prep_nop(&entry);  // What waits for an empty buffer follows.
-    prepareWrite(entry, {runs.data(), count});
+  if (sending() || aborting() || disconnected()) return;
+  std::array<iovec, Reactor::kMostRunsPerWrite> space;
+  const std::span runs(space.data(), outgoing_.gather(space, kMostBytesPerWrite));
+  ZeroCopySend* const zeroCopy = zeroCopyFor(runs);
+  loop().submit(zeroCopy ? zeroCopy->operation() : writes(), [&](io_uring_sqe& entry) {
+    if (runs.empty()) return io_uring_prep_nop(&entry);  // What waits for an empty buffer follows.
+    prepareWrite(entry, runs);
+    if (zeroCopy) ZeroCopySend::convert(entry);
   });
+}
+
+// Null: an ordinary send.
+ZeroCopySend* FileHandle::zeroCopyFor(std::span<const iovec> runs) {
+  if (outgoing_.size() >> zeroCopyFrom_ == 0) return nullptr;
+  std::size_t bytes = 0;
+  for (const iovec& run : runs) bytes += run.iov_len;
+  ZeroCopySend* const send = bytes >> zeroCopyFrom_ == 0 ? nullptr : loop().takeZeroCopySend();
+  if (!send) return nullptr;
+  send->start(*this);
+  send->next = std::exchange(zeroCopies_, send);
+  return send;
+}
+
+// What only a send of this kind can meet makes the next one an ordinary one.
+void FileHandle::zeroCopyAnswered(int result) {
+  const bool unknown = result == -EINVAL || result == -EOPNOTSUPP;
+  if (unknown) zeroCopyFrom_ = kNoZeroCopy;
+  if (result == -ENOMEM || result == -ENOBUFS) learnZeroCopy(true);  // Locked memory has a limit.
+  writeCompleted(unknown ? -EAGAIN : result, 0);
+}
+
+// Where the bytes were copied after all, as to this very machine, it must be worth more next time.
+void FileHandle::learnZeroCopy(bool copied) noexcept {
+  if (zeroCopyFrom_ == kNoZeroCopy) return;
+  if (!copied) {
+    if (zeroCopyFrom_ > kLeastZeroCopy) --zeroCopyFrom_;
+  } else if (std::size_t{1} << ++zeroCopyFrom_ > kMostBytesPerWrite) {
+    zeroCopyFrom_ = kNoZeroCopy;
+  }
+}
+
+void FileHandle::forgetZeroCopy(ZeroCopySend& send) noexcept {
+  ZeroCopySend** link = &zeroCopies_;
+  while (*link != &send) link = &(*link)->next;
+  *link = send.next;
 }
 
 void FileHandle::writeCompleted(int result, std::uint32_t) {
@@ -281,6 +329,7 @@ void FileHandle::letGo(bool reset) noexcept {
   if (reset) resetOnClose();  // What is held goes with this object: it may be being delivered.
   loop().cancel(reads());
   loop().cancel(writes());
+  if (zeroCopies_ && zeroCopies_->awaitsResult()) loop().cancel(zeroCopies_->operation());
   if (!inUseByKernel()) fd_.reset();
 }
 

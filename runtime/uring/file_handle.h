@@ -16,6 +16,7 @@ namespace penstock::uring {
 
 struct Reading;
 struct Writing;
+class ZeroCopySend;
 
 // At most one write is in flight (several would reorder), and the bytes queued behind it go out
 // together with the next. Reads fill buffers that all connections share; what completes while
@@ -26,7 +27,7 @@ class PENSTOCK_API FileHandle : public Connection,
                                 private OperationNode<Writing> {
  public:
   void flush() final { doWrite(); }
-  bool inUseByKernel() const noexcept final { return reads().inFlight() || writes().inFlight(); }
+  bool inUseByKernel() const noexcept final { return reads().inFlight() || sending(); }
 
  protected:
   FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
@@ -46,9 +47,13 @@ class PENSTOCK_API FileHandle : public Connection,
   virtual void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) = 0;
 
  private:
+  friend class ZeroCopySend;
+
   static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
   static constexpr std::uint32_t kMostBytesPerRead = 65536;  // Of usual buffers.
   static constexpr std::uint8_t kFullReadsForBulk = 2;
+  static constexpr std::uint8_t kLeastZeroCopy = 14;  // Learned: 16 KiB.
+  static constexpr std::uint8_t kNoZeroCopy = 63;     // The logarithm of more than there ever is.
 
   enum class ReadKind : std::uint8_t {
     kMultishot,  // Buffers of the usual ring, until told to stop.
@@ -79,6 +84,13 @@ class PENSTOCK_API FileHandle : public Connection,
 
   void doWrite();
   void writeCompleted(int result, std::uint32_t flags);
+  bool sending() const noexcept;
+
+  ZeroCopySend* zeroCopyFor(std::span<const iovec> runs);
+  void shareOutgoing(std::size_t count, WriteBuffer& with) { outgoing_.share(count, with); }
+  void zeroCopyAnswered(int result);
+  void learnZeroCopy(bool copied) noexcept;
+  void forgetZeroCopy(ZeroCopySend& send) noexcept;
 
   Reactor& loop() const noexcept;
   Operation& reads() noexcept { return static_cast<OperationNode<Reading>&>(*this); }
@@ -92,13 +104,15 @@ class PENSTOCK_API FileHandle : public Connection,
   static void readCompletes(Operation& operation, int result, std::uint32_t flags);
   static void writeCompletes(Operation& operation, int result, std::uint32_t flags);
 
-  std::unique_ptr<WriteBuffer> held_;  // Received while paused; null if nothing was.
-  Block* readBlock_ = nullptr;         // What a read of kind kBlock fills.
+  std::unique_ptr<WriteBuffer> held_;   // Received while paused; null if nothing was.
+  Block* readBlock_ = nullptr;          // What a read of kind kBlock fills.
+  ZeroCopySend* zeroCopies_ = nullptr;  // Not yet let go of by the kernel, the newest first.
   ReadKind readKind_ = ReadKind::kOnce;
-  std::uint8_t fullReads_ = 0;  // In a row.
-  bool reading_ : 1 = false;    // The protocol wants data.
-  bool readable_ : 1 = false;   // A read of kind kReadiness has completed.
-  bool moreWaits_ : 1 = false;  // The last read left something behind in the socket.
+  std::uint8_t fullReads_ = 0;               // In a row.
+  std::uint8_t zeroCopyFrom_ = kNoZeroCopy;  // Sends of so many bytes or more; its logarithm.
+  bool reading_ : 1 = false;                 // The protocol wants data.
+  bool readable_ : 1 = false;                // A read of kind kReadiness has completed.
+  bool moreWaits_ : 1 = false;               // The last read left something behind in the socket.
   bool multishotWorks_ : 1 = false;
   bool heldEnd_ : 1 = false;  // The end of input came while paused.
 };

@@ -5,6 +5,7 @@
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/runtime/uring/trial_ring.h>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -113,6 +114,26 @@ bool worksMultishotAccept() noexcept {
   return answer.res >= 0 && (answer.flags & IORING_CQE_F_MORE);
 }
 
+// To its own sender: nothing else is needed for a network socket that is connected.
+bool worksZeroCopySend() noexcept {
+  TrialRing trial(0);
+  const OwnedFd self(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* address = reinterpret_cast<sockaddr*>(&name);
+  socklen_t length = sizeof name;
+  if (trial.error() != 0 || ::bind(self.get(), address, length) < 0) return false;
+  ::getsockname(self.get(), address, &length);
+  if (::connect(self.get(), address, length) < 0) return false;
+  static constexpr char kByte = 'x';  // The kernel may look at it later.
+  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
+    io_uring_prep_send_zc(&entry, self.get(), &kByte, 1, MSG_NOSIGNAL, kSendZeroCopyReportUsage);
+  });
+  return answer.res == 1 &&
+         (!(answer.flags & IORING_CQE_F_MORE) || (trial.next().flags & IORING_CQE_F_NOTIF));
+}
+
 std::string disabledBySysctl() {
   std::ifstream file("/proc/sys/kernel/io_uring_disabled");
   std::string value;
@@ -152,6 +173,7 @@ std::uint32_t probeFeatures() noexcept {
   if (worksBufferRing(IORING_RECV_MULTISHOT, true, kBufferSize)) found |= kMultishotReceive;
   if (worksBufferRing(kRecvSendBundle, false, 2 * kBufferSize)) found |= kReceiveBundles;
   if (worksMultishotAccept()) found |= kMultishotAccept;
+  if (worksZeroCopySend()) found |= kZeroCopySend;
   return found;
 }
 

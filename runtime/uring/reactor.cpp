@@ -6,6 +6,7 @@
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/stream.h>
+#include <penstock/runtime/uring/zero_copy_send.h>
 
 #include <algorithm>
 #include <utility>
@@ -17,6 +18,7 @@ constexpr std::uint16_t kUsualGroup = 0;
 constexpr std::uint16_t kBulkGroup = 1;
 constexpr std::uint32_t kReceiveBlock = 65536;
 constexpr std::size_t kReceiveBlocksKept = 64;
+constexpr Duration kZeroCopyPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -36,6 +38,8 @@ Reactor::Reactor(ReactorOptions options)
     bulkRing_ = BufferRing::create(*ring_, kBulkGroup, kBulkBuffers, kBulkSize);
     if (bulkRing_) bulkRing_->allowKeeping(kBulkBuffers);
   }
+  if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = options.uringZeroCopyFrom;
+  zeroCopySends_ = std::make_unique<ZeroCopySends>(buffers());
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
   const int event = systemCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
@@ -46,10 +50,23 @@ Reactor::Reactor(ReactorOptions options)
 
 Reactor::~Reactor() {
   abandonAll();
+  awaitZeroCopySends();
   closing_ = true;
   cancel(wake_);
   while (wake_.inFlight()) poll(std::nullopt);
 }
+
+// The peers of connections that are gone may not have acknowledged all yet.
+void Reactor::awaitZeroCopySends() {
+  const TimePoint limit = now() + kZeroCopyPatience;
+  while (zeroCopySends_->anyInFlight() && now() < limit) poll(limit - now());
+  if (!zeroCopySends_->anyInFlight()) return;
+  log("penstock: the kernel did not let go of all bytes sent without a copy; they are leaked");
+  static_cast<void>(usualRing_.release());  // They may lie in received buffers.
+  static_cast<void>(bulkRing_.release());
+}
+
+ZeroCopySend* Reactor::takeZeroCopySend() { return zeroCopySends_->take(); }
 
 bool Reactor::mayReadBulk() const noexcept {
   return bulkRing_ && bulkReads_ + bulkRing_->taken() < kBulkBuffers;

@@ -21,6 +21,8 @@ namespace penstock::uring {
 
 class BufferRing;
 class Ring;
+class ZeroCopySend;
+class ZeroCopySends;
 
 class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
@@ -67,6 +69,10 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // Memory to receive into where there are none.
   Block& receiveBlock() { return receiveBlocks_.take(); }
 
+  // Sends of so many bytes or more start out without a copy; 0: none do.
+  std::size_t zeroCopyFrom() const noexcept { return zeroCopyFrom_; }
+  ZeroCopySend* takeZeroCopySend();  // Null: so many are in flight that this one must copy.
+
   bool multishotReceive() const noexcept { return multishotReceive_; }
 
   const Ring& ring() const noexcept { return *ring_; }
@@ -95,6 +101,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion);
   void awaitWake();
+  void awaitZeroCopySends();
   void woken(int result, std::uint32_t flags);
 
   BlockPool receiveBlocks_;
@@ -107,6 +114,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OwnedFd event_;
   std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
+  std::unique_ptr<ZeroCopySends> zeroCopySends_;
+  std::size_t zeroCopyFrom_ = 0;
   const bool multishotReceive_;
   bool closing_ = false;
 };

@@ -30,18 +30,21 @@ constexpr std::uint32_t kNoMultishot = 0;
 constexpr std::uint32_t kNoBufferRing = 0;
 #endif
 constexpr std::uint32_t kPlain = ~0U;
+constexpr std::size_t kZeroCopyFrom = 64;  // So that the tests' small messages meet it.
 
 const TestBackend kTestBackends[] = {
-    {"epoll", Backend::kEpoll, 0, false, false},
-    {"uring", Backend::kUring, 0, false, false},
-    {"uring-multishot", Backend::kUring, 0, true, false},
-    {"uring-no-bundles", Backend::kUring, kNoBundles, false, false},
-    {"uring-no-multishot", Backend::kUring, kNoMultishot, false, false},
-    {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false, false},
-    {"uring-plain", Backend::kUring, kPlain, false, false},
-    {"simulated-epoll", Backend::kEpoll, 0, false, true},
-    {"simulated-uring", Backend::kUring, 0, false, true},
-    {"simulated-uring-plain", Backend::kUring, kPlain, false, true},
+    {"epoll", Backend::kEpoll, 0, false, false, false},
+    {"uring", Backend::kUring, 0, false, false, false},
+    {"uring-multishot", Backend::kUring, 0, true, false, false},
+    {"uring-zero-copy", Backend::kUring, 0, false, true, false},
+    {"uring-no-bundles", Backend::kUring, kNoBundles, false, false, false},
+    {"uring-no-multishot", Backend::kUring, kNoMultishot, false, false, false},
+    {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false, false, false},
+    {"uring-plain", Backend::kUring, kPlain, false, false, false},
+    {"simulated-epoll", Backend::kEpoll, 0, false, false, true},
+    {"simulated-uring", Backend::kUring, 0, false, false, true},
+    {"simulated-uring-zero-copy", Backend::kUring, 0, false, true, true},
+    {"simulated-uring-plain", Backend::kUring, kPlain, false, false, true},
 };
 
 const TestBackend* chosen = &kTestBackends[0];
@@ -81,6 +84,7 @@ std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.backend = testBackend().family;
   options.uringFeaturesOff |= testBackend().uringFeaturesOff;
   options.uringMultishotReceive |= testBackend().uringMultishotReceive;
+  if (testBackend().uringZeroCopySend) options.uringZeroCopyFrom = kZeroCopyFrom;
 #ifdef PENSTOCK_WITH_URING
   // Whether the real kernel has io_uring does not matter to the simulated one.
   if (testBackend().simulated && testBackend().family == Backend::kUring) {

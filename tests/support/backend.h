@@ -16,6 +16,7 @@ struct TestBackend {
   Backend family;
   std::uint32_t uringFeaturesOff;  // What the kernel has and this run does without.
   bool uringMultishotReceive;
+  bool uringZeroCopySend;
   bool simulated;  // On the simulated kernel: virtual time, no real descriptors.
 };
 

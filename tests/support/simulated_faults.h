@@ -15,6 +15,7 @@ struct Faults {
   double reorder = 0;       // Events and completions of different operations change places.
   double lostCancel = 0;    // A cancellation comes too late.
   double multishotEnd = 0;  // A multishot request ends without a reason.
+  double copied = 0;        // A send without a copy has made one after all.
   double busy = 0;  // Entering the ring fails with EBUSY or EAGAIN before it takes anything.
 
   static Faults none() { return {}; }
@@ -24,7 +25,7 @@ struct Faults {
     Faults faults;
     faults.shortRead = faults.shortWrite = faults.delay = faults.reorder = 0.2;
     faults.again = faults.interrupted = faults.noBuffers = faults.multishotEnd = 0.05;
-    faults.lostCancel = 0.5;
+    faults.lostCancel = faults.copied = 0.5;
     faults.busy = 0.02;
     return faults;
   }

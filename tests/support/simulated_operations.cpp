@@ -52,6 +52,9 @@ bool Ring::canComplete(const Request& request) const {
       return (request.file && request.file->nonBlocking) || readinessOf(request, EPOLLIN);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+      if (request.notifying) return true;
       return (request.file && request.file->nonBlocking) || readinessOf(request, EPOLLOUT);
     case IORING_OP_POLL_ADD:
       if (request.watch && !request.watch->pending) return false;
@@ -96,6 +99,19 @@ void Ring::receiveSelected(Request& request, Socket& socket) {
   post(request, count, flags);
 }
 
+void Ring::sent(Request& request) {
+  request.notifying = request.isZeroCopy();
+  post(request, static_cast<long>(request.sent), request.notifying ? IORING_CQE_F_MORE : 0);
+}
+
+// The network has looked at the bytes for the last time.
+void Ring::notify(Request& request) {
+  request.requireUnchanged(world_, request.sent);
+  const bool reports = (request.entry.ioprio & uring::kSendZeroCopyReportUsage) != 0;
+  const bool copied = reports && world_.chance(world_.faults().copied);
+  post(request, copied ? uring::kNotificationCopied : 0, IORING_CQE_F_NOTIF);
+}
+
 // With MSG_WAITALL the request goes on until all is sent.
 void Ring::send(Request& request) {
   Socket* socket = socketOf(request);
@@ -113,12 +129,10 @@ void Ring::send(Request& request) {
   const bool partly = size > 1 && world_.chance(faults.shortWrite);
   if (partly) rest = firstOf(std::move(rest), world_.between(1, size - 1));
   const ssize_t count = socket->send(rest);
-  if (count < 0) return post(request, request.sent > 0 ? static_cast<long>(request.sent) : count);
+  if (count < 0) return request.sent > 0 ? sent(request) : post(request, count);
   request.sent += static_cast<std::size_t>(count);
   const bool waits = (request.entry.msg_flags & MSG_WAITALL) && !partly;
-  if (static_cast<std::size_t>(count) == size || !waits) {
-    post(request, static_cast<long>(request.sent));
-  }
+  if (static_cast<std::size_t>(count) == size || !waits) sent(request);
 }
 
 void Ring::accept(Request& request) {

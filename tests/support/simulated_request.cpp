@@ -23,9 +23,11 @@ Request::Request(const io_uring_sqe& submitted, std::shared_ptr<File> its)
       multishot(isMultishot(submitted)) {
   switch (entry.opcode) {
     case IORING_OP_SENDMSG:
+    case IORING_OP_SENDMSG_ZC:
       rememberMessage();
       break;
     case IORING_OP_SEND:
+    case IORING_OP_SEND_ZC:
     case IORING_OP_RECV:
     case IORING_OP_READ:
       runs.push_back({reinterpret_cast<void*>(entry.addr), entry.len});
@@ -67,14 +69,16 @@ std::vector<iovec> Request::rest() const {
   return left;
 }
 
-void Request::requireUnchanged(const World& world) const {
+void Request::requireUnchanged(const World& world, std::size_t count) const {
   const std::byte* expected = copy_.data();
   for (const iovec& run : runs) {
-    world.requireAlive({static_cast<const std::byte*>(run.iov_base), run.iov_len}, "a send");
-    if (run.iov_len > 0 && std::memcmp(run.iov_base, expected, run.iov_len) != 0) {
+    const std::size_t length = std::min(run.iov_len, count);
+    world.requireAlive({static_cast<const std::byte*>(run.iov_base), length}, "a send");
+    if (length > 0 && std::memcmp(run.iov_base, expected, length) != 0) {
       return world.violation("bytes changed while they were being sent");
     }
-    expected += run.iov_len;
+    expected += length;
+    count -= length;
   }
 }
 

@@ -77,7 +77,8 @@ void Ring::start(const io_uring_sqe& entry) {
 // The kernel may carry them out in any order.
 void Ring::requireOneSend(const Request& request) const {
   for (const std::shared_ptr<Request>& other : inFlight_) {
-    if (other->isSend() && !other->over && other->file && other->file == request.file) {
+    if (other->isSend() && !other->over && !other->notifying && other->file &&
+        other->file == request.file) {
       world_.violation("two sends in flight on descriptor " + std::to_string(request.entry.fd));
     }
   }
@@ -128,7 +129,9 @@ void Ring::attemptOnce(Request& request) {
       return receive(request);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
-      return send(request);
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+      return request.notifying ? notify(request) : send(request);
     case IORING_OP_ACCEPT:
       return accept(request);
     case IORING_OP_CONNECT:
@@ -156,7 +159,7 @@ void Ring::attemptOnce(Request& request) {
 // ----------------------------------------------------------------------------------
 
 bool Ring::matches(const Request& request, const io_uring_sqe& cancel) const {
-  if (request.over) return false;
+  if (request.over || request.notifying) return false;
   if (cancel.cancel_flags & IORING_ASYNC_CANCEL_ANY) return true;
   if (cancel.cancel_flags & IORING_ASYNC_CANCEL_FD) return request.entry.fd == cancel.fd;
   return request.entry.user_data == cancel.addr;
@@ -198,7 +201,7 @@ int Ring::cancelOne(const std::shared_ptr<Request>& request) {
 void Ring::endCancelled(Request& request) {
   if (request.cancelled && canComplete(request)) attemptOnce(request);
   if (request.over) return;
-  if (request.sent > 0) return post(request, static_cast<long>(request.sent));
+  if (request.sent > 0) return sent(request);
   post(request, world_.chance(world_.faults().interrupted) ? -EINTR : -ECANCELED);
 }
 

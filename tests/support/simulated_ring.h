@@ -55,6 +55,8 @@ class Ring final : public File {
   void receive(Request& request);
   void receiveSelected(Request& request, Socket& socket);
   void send(Request& request);
+  void sent(Request& request);
+  void notify(Request& request);
   void accept(Request& request);
   void connect(Request& request);
   void read(Request& request);
