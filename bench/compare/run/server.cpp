@@ -18,11 +18,11 @@ std::vector<std::string> commandOf(const Engine& engine, const Service& service,
                                    std::uint16_t callBackPort, std::vector<std::string> command) {
   command.push_back(locateProgram(engine.program));
   command.insert(command.end(), engine.arguments.begin(), engine.arguments.end());
-  for (const std::string& word :
-       {std::string("--workload"), service.name, std::string("--port"), std::string("0"),
-        std::string("--size"), std::to_string(cell.size)}) {
-    command.push_back(word);
-  }
+  const bool own = engine.isPenstock() || service.peersName.empty();
+  const std::vector<std::string> words{"--workload", own ? service.name : service.peersName,
+                                       "--port",     "0",
+                                       "--size",     std::to_string(cell.size)};
+  command.insert(command.end(), words.begin(), words.end());
   if (service.callsBack) {
     command.push_back("--to");
     command.push_back("127.0.0.1:" + std::to_string(callBackPort));
