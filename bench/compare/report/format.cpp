@@ -47,6 +47,11 @@ std::string unitOf(const std::string& metric, const Cell& cell) {
   return unit.replace(place, 2, findWorkload(cell.workload)->unit + (many ? "s" : ""));
 }
 
+std::string titleOf(const std::string& metric, const Cell& cell) {
+  const std::string unit = unitOf(metric, cell);
+  return std::string(infoOf(metric).title) + (unit.empty() ? "" : " " + unit);
+}
+
 std::string text(const std::vector<Mark>& marks) {
   std::string line;
   for (const Mark& mark : marks) {

@@ -19,6 +19,9 @@ std::string ratioText(const Comparison& comparison);
 // The unit of a metric at a cell: "us/message", "messages/s".
 std::string unitOf(const std::string& metric, const Cell& cell);
 
+// "CPU us/message", "memory per idle connection, B": the head of a column.
+std::string titleOf(const std::string& metric, const Cell& cell);
+
 // Marks in one line: "INVALID: …; WARN: …"; empty if there are none.
 std::string text(const std::vector<Mark>& marks);
 

@@ -23,12 +23,13 @@ std::string median(const SeriesSummary& series, const std::string& metric) {
 }
 
 Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
-  const Estimate* cpu = series.find("cpu_us");
+  const std::string metric = primaryMetric(cell.cell);
+  const Estimate* main = series.find(metric);
   const Comparison* against =
-      series.again ? nullptr : cell.compare(series.engine, summary.reference, "cpu_us");
+      series.again ? nullptr : cell.compare(series.engine, summary.reference, metric);
   return {cell.cell.workload + ", " + cell.description,
           series.label(),
-          cpu == nullptr ? "" : figure(*cpu),
+          main == nullptr ? "" : figure(*main) + ' ' + unitOf(metric, cell.cell),
           median(series, "rate"),
           median(series, "p50_us"),
           median(series, "p99_us"),
@@ -39,8 +40,8 @@ Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& s
 }
 
 std::string figures(const Summary& summary) {
-  std::string text = line({"workload", "engine", "CPU us/unit [95 %]", "units/s", "p50 us",
-                           "p99 us", "calls/unit", "peak MiB", "CPU vs " + summary.reference, ""});
+  std::string text = line({"workload", "engine", "CPU [95 %]", "units/s", "p50 us", "p99 us",
+                           "calls/unit", "peak MiB", "vs " + summary.reference, ""});
   text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n";
   for (const CellSummary& cell : summary.cells) {
     for (const SeriesSummary& series : cell.series) text += line(rowOf(series, cell, summary));

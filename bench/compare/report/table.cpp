@@ -12,10 +12,10 @@ std::string median(const SeriesSummary& series, const std::string& metric) {
   return estimate == nullptr ? "-" : figure(estimate->median);
 }
 
-Row headings(const Workload& workload, const std::string& reference) {
+Row headings(const Cell& cell, const std::string& reference) {
   return {"engine",
-          "CPU us/" + workload.unit + " [95 %]",
-          workload.unit + (workload.unit == "MiB" ? "/s" : "s/s"),
+          titleOf(primaryMetric(cell), cell) + " [95 %]",
+          unitOf("rate", cell),
           "p50 us",
           "p99 us",
           "calls",
@@ -25,11 +25,12 @@ Row headings(const Workload& workload, const std::string& reference) {
 }
 
 Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
-  const Estimate* cpu = series.find("cpu_us");
+  const std::string metric = primaryMetric(cell.cell);
+  const Estimate* main = series.find(metric);
   const Comparison* against =
-      series.again ? nullptr : cell.compare(series.engine, summary.reference, "cpu_us");
+      series.again ? nullptr : cell.compare(series.engine, summary.reference, metric);
   return {series.label(),
-          cpu == nullptr ? "-" : figure(*cpu),
+          main == nullptr ? "-" : figure(*main),
           median(series, "rate"),
           median(series, "p50_us"),
           median(series, "p99_us"),
@@ -52,7 +53,7 @@ std::string remarksOf(const CellSummary& cell) {
 std::string cellText(const CellSummary& cell, const Summary& summary) {
   std::string text = cell.cell.workload + ": " + cell.description;
   if (cell.cell.open()) text += " (" + figure(cell.ratePerSecond) + " a second)";
-  std::vector<Row> rows{headings(*findWorkload(cell.cell.workload), summary.reference)};
+  std::vector<Row> rows{headings(cell.cell, summary.reference)};
   for (const SeriesSummary& series : cell.series) rows.push_back(rowOf(series, cell, summary));
   return text + '\n' + laidOut(rows, "  ") + remarksOf(cell) + '\n';
 }

@@ -29,7 +29,7 @@ constexpr std::array kInfos{
     MetricInfo{"batch", "units for each wait", "{}", true},
     MetricInfo{"resident_mib", "resident memory", "MiB", false},
     MetricInfo{"peak_mib", "peak memory", "MiB", false},
-    MetricInfo{"idle_bytes", "resident memory per idle connection", "B", false},
+    MetricInfo{"idle_bytes", "memory per idle connection", "B", false},
     MetricInfo{"used_bytes", "the same after one message each", "B", false},
     MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B", false},
     MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB", false},
