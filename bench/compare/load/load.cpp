@@ -72,6 +72,7 @@ LoadResult drive(Load& load, const LoadRequest& request) noexcept {
     load.start();
     runUntil(load, monotonicNs() + nsOf(request.warmUpSeconds));
     measure(load, request, result);
+    if (result.units <= 0) throw ServerFault("nothing came back in the measured window");
     load.finish();
   } catch (const WrongBytes& wrong) {
     result.wrongBytes = wrong.differing();
