@@ -87,9 +87,6 @@ std::string differencesOf(const Findings& findings, const std::string& metric,
 std::string sentenceOf(const Findings& findings, const std::string& workload,
                        const std::string& metric, const std::string& of,
                        const std::string& against) {
-  if (findings.differences.empty() && findings.same.empty()) {
-    return workload + ": no valid figures of " + nounOf(metric) + '.';
-  }
   Words parts;
   if (!findings.differences.empty()) {
     parts.push_back(differencesOf(findings, metric, of, against));
@@ -101,7 +98,8 @@ std::string sentenceOf(const Findings& findings, const std::string& workload,
     parts.push_back("no difference" + whose + " for " + joined(findings.same));
   }
   if (!findings.unusable.empty()) {
-    parts.push_back("no valid figures for " + joined(findings.unusable));
+    const std::string what = parts.empty() ? " of " + nounOf(metric) : "";
+    parts.push_back("no valid figures" + what + " for " + joined(findings.unusable));
   }
   std::string text = workload + ": ";
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i > 0 ? "; " : "") + parts[i];

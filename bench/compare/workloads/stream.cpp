@@ -89,8 +89,8 @@ std::unique_ptr<Load> makeLoad(const LoadRequest& request) {
 }
 
 std::string describe(const Cell& cell) {
-  const std::string way = cell.variant == "up"     ? "to the server"
-                          : cell.variant == "down" ? "from the server"
+  const std::string way = cell.variant == "up"     ? "uploads"
+                          : cell.variant == "down" ? "downloads"
                                                    : "both ways";
   return way + " on " + std::to_string(cell.connections) +
          (cell.connections == 1 ? " connection" : " connections");
