@@ -29,7 +29,7 @@ p{margin:.4em 0}
 margin:18px 0}
 .verdict ul{margin:.3em 0;padding-left:1.1em}
 .verdict li{margin:.35em 0}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:16px;
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:16px;
 margin-top:14px;align-items:start}
 .card{background:var(--card);border:1px solid var(--hair);border-radius:10px;padding:14px 16px;
 min-width:0}
