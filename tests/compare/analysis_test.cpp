@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_claimed_of_an_invalid_series) {
   const Summary summary = analyse(made, {});
 
   BOOST_TEST(!comparisonOf(summary).claimed);
-  BOOST_TEST(says(summary, "no valid figures for 64 B at 50 connections"));
+  BOOST_TEST(says(summary, "no valid figures of CPU for 64 B at 50 connections"));
 }
 
 BOOST_AUTO_TEST_CASE(an_engine_without_the_workload_is_no_fault) {

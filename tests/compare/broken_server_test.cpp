@@ -1,0 +1,116 @@
+// What a server does wrong is found, and costs a sample, not the run.
+#define BOOST_TEST_MODULE compare_broken_server
+#include <penstock/bench/compare/run/gates.h>
+#include <penstock/bench/compare/run/sample.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <sched.h>
+
+#include <algorithm>
+
+using namespace penstock::compare;
+
+namespace {
+
+// Python's own server with a fault; PYTHON and BROKEN_SERVER are absolute paths.
+Engine broken(const std::string& fault) {
+  return {"penstock-epoll", PYTHON, {BROKEN_SERVER, fault}, "epoll", "", ""};
+}
+
+// Both on the same core if there is one only; that is another gate's affair.
+Cores cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ::sched_getaffinity(0, sizeof set, &set);
+  Cores found{-1, -1};
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &set)) continue;
+    if (found.server < 0) found.server = core;
+    found.client = core;
+  }
+  return found;
+}
+
+Sample sampleOf(const Engine& engine, unsigned connections = 1) {
+  SampleRequest request;
+  request.cell.workload = "echo";
+  request.cell.connections = connections;
+  request.engine = &engine;
+  request.warmUpSeconds = 0.3;
+  request.seconds = 0.3;
+  request.cores = cores();
+  return takeSample(request);
+}
+
+bool faultSays(const std::string& fault, const std::string& words) {
+  const Sample sample = sampleOf(broken(fault));
+  BOOST_TEST_MESSAGE(fault << ": " << sample.fault);
+  return sample.fault.find(words) != sample.fault.npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_server_that_does_nothing_wrong_has_no_fault) {
+  const Sample sample = sampleOf(broken("none"), 4);
+
+  BOOST_TEST(sample.fault == "");
+  BOOST_TEST(sample.load.units > 0);
+  BOOST_TEST(sample.load.checkedBytes >= static_cast<std::uint64_t>(sample.load.units) * 64);
+  BOOST_TEST(sample.load.kernelBackend == "epoll");
+  BOOST_TEST(sample.load.server.cpuNs > 0);
+  BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units));
+}
+
+BOOST_AUTO_TEST_CASE(one_flipped_bit_is_found) {
+  const Sample sample = sampleOf(broken("flip"));
+
+  BOOST_TEST(sample.fault.find("wrong bytes: 1 differ") != std::string::npos, sample.fault);
+  BOOST_TEST(sample.load.wrongBytes == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_byte_is_found) { BOOST_TEST(faultSays("lose", "wrong bytes")); }
+
+BOOST_AUTO_TEST_CASE(a_byte_too_many_is_found) { BOOST_TEST(faultSays("extra", "more bytes")); }
+
+BOOST_AUTO_TEST_CASE(a_server_that_dies_is_told_with_its_signal) {
+  BOOST_TEST(faultSays("die", "signal 11"));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_is_closed_is_told) {
+  BOOST_TEST(faultSays("close", "closed a connection"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_stalls_is_told) {
+  BOOST_TEST(faultSays("stall", "nothing came back"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_does_not_start_is_told_in_its_own_words) {
+  BOOST_TEST(faultSays("refuse", "the cellar is flooded"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_never_is_ready_is_told) {
+  BOOST_TEST(faultSays("silent", "did not start"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_does_not_end_is_killed_and_told) {
+  BOOST_TEST(faultSays("stubborn", "killed"));
+}
+
+BOOST_AUTO_TEST_CASE(an_engine_without_the_workload_is_told_apart_from_one_that_fails) {
+  BOOST_TEST(sampleOf(broken("unserved")).notServed);
+  BOOST_TEST(!sampleOf(broken("refuse")).notServed);
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_is_not_the_one_claimed_is_invalid) {
+  Series series{"penstock-uring", false, {sampleOf(broken("lie"))}, {}};
+
+  CellResult result;
+  result.cell.workload = "echo";
+  const auto marks = marksOf(series, result);
+
+  BOOST_REQUIRE(series.samples[0].fault == "");
+  BOOST_TEST(std::any_of(marks.begin(), marks.end(), [](const Mark& mark) {
+    return mark.grade == Grade::kInvalid && mark.reason.find("epoll") != mark.reason.npos;
+  }));
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""`penstock compare` from outside: what it writes, what it refuses, and how it ends."""
+
+import getpass
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import support  # noqa: E402
+
+COMMAND = support.PENSTOCK
+SMALL = ["--only", "echo/c1/64", "--repetitions", "2"]
+CORES = len(os.sched_getaffinity(0))
+
+
+def works(backend):
+    environment = {**os.environ, "PENSTOCK_BACKEND": backend}
+    run = subprocess.run(
+        [COMMAND, "doctor", "--json"], capture_output=True, text=True, env=environment, timeout=60)
+    return json.loads(run.stdout)["backend"]["chosen"] == backend
+
+
+CAN_MEASURE = CORES >= 2 and works("uring")
+WHY = "this needs io_uring, and a core each for server and client"
+
+
+def compare(*arguments, env=None, timeout=120):
+    return subprocess.run(
+        [COMMAND, "compare", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@unittest.skipUnless(CAN_MEASURE, WHY)
+class Run(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.mkdtemp()
+        cls.out = os.path.join(cls.directory, "made", "for it")
+        cls.run_ = compare(*SMALL, "--out", cls.out)
+        path = os.path.join(cls.out, "result.json")
+        cls.text = pathlib.Path(path).read_text() if os.path.exists(path) else "{}"
+        cls.result = json.loads(cls.text)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.directory)
+
+    def test_ends_well_and_writes_three_files(self):
+        self.assertEqual(self.run_.returncode, 0, self.run_.stderr)
+        self.assertEqual(sorted(os.listdir(self.out)), ["report.html", "report.md", "result.json"])
+
+    def test_the_table_has_both_backends_the_pair_and_a_sentence(self):
+        for words in ["penstock-uring", "penstock-epoll", "penstock-epoll (again)", "\necho: "]:
+            self.assertIn(words, self.run_.stdout)
+
+    def test_the_result_has_a_version_and_raw_histograms(self):
+        self.assertEqual(self.result["version"], 1)
+        for series in self.result["cells"][0]["series"]:
+            self.assertEqual(len(series["samples"]), 2)
+            for sample in series["samples"]:
+                self.assertEqual(sample["fault"], "")
+                latency = sample["load"]["latency"]
+                self.assertEqual(sum(times for _, times in latency["buckets"]), latency["count"])
+                self.assertGreater(latency["count"], 0)
+
+    def test_each_server_ran_on_the_backend_that_it_claims(self):
+        for series in self.result["cells"][0]["series"]:
+            claimed = {"penstock-uring": "io_uring", "penstock-epoll": "epoll"}[series["engine"]]
+            for sample in series["samples"]:
+                self.assertEqual(sample["load"]["kernel_backend"], claimed)
+                self.assertEqual(sample["printed_backend"], claimed)
+
+    def test_every_byte_was_checked(self):
+        for series in self.result["cells"][0]["series"]:
+            for sample in series["samples"]:
+                load = sample["load"]
+                self.assertGreaterEqual(load["checked_bytes"], load["total_units"] * 64)
+
+    def test_two_repetitions_are_told_to_be_few(self):
+        self.assertIn("only 2 repetitions", self.run_.stdout)
+
+    def test_no_name_of_host_user_or_path(self):
+        for name in [socket.gethostname(), self.directory, os.path.dirname(COMMAND)]:
+            if len(name) > 3 and name != "localhost":
+                self.assertNotIn(name, self.text)
+        if len(getpass.getuser()) > 4:
+            self.assertNotIn(getpass.getuser(), self.text)
+
+    def test_the_environment_is_there(self):
+        environment = self.result["environment"]
+        for part in ["kernel", "mitigations", "cpu", "virtualisation", "container", "sysctls",
+                     "limits", "clock", "build", "io_uring"]:
+            self.assertIn(part, environment)
+
+    def test_a_replay_measures_the_same_matrix(self):
+        out = os.path.join(self.directory, "replayed")
+        run = compare("--replay", os.path.join(self.out, "result.json"), "--out", out)
+
+        self.assertEqual(run.returncode, 0, run.stderr)
+        again = json.loads(pathlib.Path(out, "result.json").read_text())
+        self.assertEqual(again["plan"], self.result["plan"])
+
+    def test_a_result_compared_with_itself_shows_no_difference(self):
+        path = os.path.join(self.out, "result.json")
+        run = compare(path, path)
+
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("No difference in 2 of 2.", run.stdout)
+
+    def test_reports_can_be_written_anew(self):
+        out = os.path.join(self.directory, "anew")
+        run = compare(os.path.join(self.out, "result.json"), "--out", out)
+
+        self.assertEqual(run.returncode, 0, run.stderr)
+        for name in ["report.md", "report.html", "result.json"]:
+            self.assertEqual(
+                pathlib.Path(out, name).read_bytes(), pathlib.Path(self.out, name).read_bytes())
+
+
+@unittest.skipUnless(CAN_MEASURE, WHY)
+class Swapped(unittest.TestCase):
+    def test_a_backend_swapped_behind_its_back_is_invalid(self):
+        with tempfile.TemporaryDirectory() as out:
+            run = compare(*SMALL, "--out", out, env={"PENSTOCK_BACKEND": "epoll"})
+
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn(
+                "penstock-uring: INVALID: backend is epoll by its descriptors", run.stdout)
+
+
+@unittest.skipUnless(CAN_MEASURE, WHY)
+class Interrupted(unittest.TestCase):
+    def test_ctrl_c_ends_with_what_is_finished_and_leaves_no_process(self):
+        with tempfile.TemporaryDirectory() as out:
+            process = subprocess.Popen(
+                [COMMAND, "compare", "--only", "echo/c1/64", "--repetitions", "50", "--out", out],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            deadline = time.monotonic() + 60
+            while not re.match(r"[1-9]", process.stderr.readline()):
+                self.assertLess(time.monotonic(), deadline)
+            children = self.children_of(process.pid)
+
+            process.send_signal(signal.SIGINT)
+            stdout, _ = process.communicate(timeout=30)
+
+            self.assertEqual(process.returncode, 0)
+            self.assertIn("interrupted", stdout)
+            result = json.loads(pathlib.Path(out, "result.json").read_text())
+            self.assertFalse(result["complete"])
+            counts = [len(series["samples"]) for series in result["cells"][0]["series"]]
+            self.assertGreater(sum(counts), 0)
+            for child in children:
+                self.assertFalse(os.path.exists(f"/proc/{child}"), "a server was left behind")
+
+    @staticmethod
+    def children_of(pid):
+        path = f"/proc/{pid}/task/{pid}/children"
+        return pathlib.Path(path).read_text().split() if os.path.exists(path) else []
+
+
+class BadInput(unittest.TestCase):
+    def refused(self, words, *arguments, prefix=()):
+        run = subprocess.run([*prefix, COMMAND, "compare", *arguments],
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
+        self.assertIn(words, run.stderr)
+
+    def test_an_unknown_engine(self):
+        self.refused("there is no engine 'nonesuch'", "--engines", "penstock-uring,nonesuch")
+
+    def test_an_unknown_workload(self):
+        self.refused("there is no workload 'nonesuch'", "--workloads", "nonesuch")
+
+    def test_an_unknown_profile(self):
+        self.refused("there is no profile 'nonesuch'", "--profile", "nonesuch")
+
+    def test_a_selection_of_nothing(self):
+        self.refused("no cell", "--only", "nonesuch")
+
+    def test_one_core(self):
+        if not shutil.which("taskset"):
+            self.skipTest("no taskset")
+        core = str(min(os.sched_getaffinity(0)))
+        self.refused("one core", prefix=["taskset", "-c", core])
+
+    @unittest.skipUnless(CAN_MEASURE, WHY)
+    def test_too_few_descriptors(self):
+        self.refused("descriptors", prefix=["sh", "-c", 'ulimit -n 500; exec "$@"', "sh"])
+
+    def test_a_result_that_is_not_there(self):
+        self.refused("cannot read", "--replay", "/nonexistent/result.json")
+
+    def test_a_result_of_another_version(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write('{"format": "penstock-compare", "version": 77}')
+            file.flush()
+            self.refused("version 77", "--replay", file.name)
+            self.refused("version 77", file.name, file.name)
+
+    @unittest.skipUnless(CAN_MEASURE, WHY)
+    def test_a_directory_that_cannot_be_written(self):
+        self.refused("--out", *SMALL, "--out", "/proc/nowhere")
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,222 @@
+// Result files, tables and pages.
+#define BOOST_TEST_MODULE compare_report
+#include <penstock/bench/compare/environment.h>
+#include <penstock/bench/compare/report/difference.h>
+#include <penstock/bench/compare/report/format.h>
+#include <penstock/bench/compare/report/html.h>
+#include <penstock/bench/compare/report/markdown.h>
+#include <penstock/bench/compare/report/result_file.h>
+#include <penstock/bench/compare/report/scale.h>
+#include <penstock/bench/compare/report/svg.h>
+#include <penstock/bench/compare/report/table.h>
+#include <penstock/tests/compare/outcomes.h>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+using namespace outcomes;
+
+namespace {
+
+// A file that is gone when the test is over.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text)
+      : path_((std::filesystem::temp_directory_path() /
+               ("penstock-report-" + std::to_string(::getpid()) + ".json"))
+                  .string()) {
+    writeFile(path_, text);
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Result resultOf(Outcome outcome) {
+  Result result;
+  result.outcome = std::move(outcome);
+  result.environment = {{"kernel", {{"release", "6.1"}}}};
+  return result;
+}
+
+std::string saved(const Result& result) {
+  return toJson(result, analyse(result.outcome, result.machineMarks)).dump();
+}
+
+bool refuses(const std::string& text, const std::string& words) {
+  const TemporaryFile file(text);
+  try {
+    readResult(file.path());
+  } catch (const BadRequest& why) {
+    const std::string what = why.what();
+    return what.find(words) != what.npos && what.find('\n') == what.npos;
+  }
+  return false;
+}
+
+const std::vector<double> kThree{3.00, 3.02, 2.98, 3.01, 2.99};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_result_that_was_read_is_the_one_that_was_written) {
+  Result result = resultOf(outcome(kThree, kFour, kFour));
+  result.outcome.notes = {"something is missing"};
+  result.machineMarks = {{Grade::kWarn, "a reason"}};
+  const TemporaryFile file(saved(result));
+
+  const Result read = readResult(file.path());
+
+  BOOST_TEST(saved(read) == saved(result));
+}
+
+BOOST_AUTO_TEST_CASE(another_version_is_refused_by_its_number) {
+  nlohmann::json changed = nlohmann::json::parse(saved(resultOf(outcome(kThree, kFour, kFour))));
+  changed["version"] = 99;
+
+  BOOST_TEST(refuses(changed.dump(), "version 99"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_result_is_refused) {
+  BOOST_TEST(refuses("", "is not a result"));
+  BOOST_TEST(refuses("[1, 2]", "is not a result"));
+  BOOST_TEST(refuses("{\"format\": \"something else\"}", "is not a result"));
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_result_is_refused) {
+  nlohmann::json changed = nlohmann::json::parse(saved(resultOf(outcome(kThree, kFour, kFour))));
+  changed["cells"][0]["series"][0]["samples"][0].erase("load");
+
+  BOOST_TEST(refuses(changed.dump(), "damaged"));
+}
+
+BOOST_AUTO_TEST_CASE(a_result_with_an_unknown_engine_is_refused) {
+  nlohmann::json changed = nlohmann::json::parse(saved(resultOf(outcome(kThree, kFour, kFour))));
+  changed["cells"][0]["series"][0]["engine"] = "tomorrow";
+
+  BOOST_TEST(refuses(changed.dump(), "lacks"));
+}
+
+BOOST_AUTO_TEST_CASE(two_results_show_what_has_changed_and_what_has_not) {
+  const Result before = resultOf(outcome(kFour, kFour, kFour));
+  Result after = resultOf(outcome(kThree, kFour, kFour));
+  after.environment["kernel"]["release"] = "6.18";
+
+  const std::string text = differenceOf(before, after);
+
+  BOOST_TEST(text.find("penstock-uring for echo of 64 B at 50 connections: the second needs 0.75x "
+                       "of the first.") != std::string::npos);
+  BOOST_TEST(text.find("No difference in 1 of 2.") != std::string::npos);
+  BOOST_TEST(text.find("\"6.1\" and then \"6.18\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(results_without_a_common_cell_are_bad_input) {
+  Outcome other = outcome(kFour, kFour, kFour);
+  other.cells[0].cell.size = 1024;
+
+  BOOST_CHECK_THROW(differenceOf(resultOf(outcome(kFour, kFour, kFour)), resultOf(other)),
+                    BadRequest);
+}
+
+BOOST_AUTO_TEST_CASE(every_report_has_the_sentences_and_the_figures) {
+  const Outcome made = outcome(kThree, kFour, kFour);
+  const Summary summary = analyse(made, {});
+  const nlohmann::json environment = {{"cpu", {{"model", "a <fast> one"}}}};
+
+  const std::string table = tableOf(summary);
+  const std::string markdown = markdownReport(summary, made.plan, environment);
+  const std::string html = htmlReport(summary, made.plan, environment);
+
+  for (const std::string& report : {table, markdown, html}) {
+    BOOST_TEST(report.find("io_uring needs 0.75x the CPU of epoll") != std::string::npos);
+    BOOST_TEST(report.find("penstock-epoll (again)") != std::string::npos);
+    BOOST_TEST(report.find("3.00") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_page_needs_no_network_and_escapes_what_it_shows) {
+  const Outcome made = outcome(kThree, kFour, kFour);
+  const nlohmann::json environment = {{"cpu", {{"model", "a <fast> one"}}}};
+
+  const std::string html = htmlReport(analyse(made, {}), made.plan, environment);
+
+  BOOST_TEST(html.find("http") == std::string::npos);
+  BOOST_TEST(html.find("src=") == std::string::npos);
+  BOOST_TEST(html.find("<fast>") == std::string::npos);
+  BOOST_TEST(html.find("a &lt;fast&gt; one") != std::string::npos);
+  BOOST_TEST(html.find("prefers-color-scheme:dark") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(marks_stand_in_every_report) {
+  Outcome made = outcome(kThree, kFour, kFour);
+  made.cells[0].series[0].samples[0].fault = "wrong bytes: 3 differ";
+  const Summary summary = analyse(made, {{Grade::kWarn, "the machine is odd"}});
+
+  for (const std::string& report : {tableOf(summary), markdownReport(summary, made.plan, {}),
+                                    htmlReport(summary, made.plan, {})}) {
+    BOOST_TEST(report.find("wrong bytes: 3 differ") != std::string::npos);
+    BOOST_TEST(report.find("the machine is odd") != std::string::npos);
+    BOOST_TEST(report.find("INVALID") != std::string::npos);
+  }
+}
+
+// Every profile's charts are drawn without a coordinate that no browser can place.
+BOOST_AUTO_TEST_CASE(pages_of_every_profile_have_only_finite_coordinates) {
+  for (const Profile profile :
+       {Profile::kQuick, Profile::kStandard, Profile::kFull, Profile::kSpeed}) {
+    Outcome made = outcome(kThree, kFour, kFour);
+    const CellResult pattern = made.cells.front();
+    made.cells.clear();
+    for (const Workload& workload : workloads()) {
+      for (const Cell& cell : workload.cells(profile)) {
+        made.cells.push_back(pattern);
+        made.cells.back().cell = cell;
+      }
+    }
+
+    const std::string html = htmlReport(analyse(made, {}), made.plan, {});
+
+    BOOST_TEST(html.find("nan") == std::string::npos, nameOf(profile));
+    BOOST_TEST(html.find("\"inf") == std::string::npos, nameOf(profile));
+    BOOST_TEST(html.find("<svg") != std::string::npos, nameOf(profile));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(figures_have_three_digits) {
+  BOOST_TEST(figure(3.14159) == "3.14");
+  BOOST_TEST(figure(31.4159) == "31.4");
+  BOOST_TEST(figure(314.159) == "314");
+  BOOST_TEST(figure(245678) == "246 k");
+  BOOST_TEST(figure(1975000) == "1.98 M");
+}
+
+BOOST_AUTO_TEST_CASE(ticks_are_round_and_within_the_range) {
+  for (const double high : {0.37, 7.0, 84.7, 1234.0, 2.5e6}) {
+    const Scale scale(0, high, 0, 100, false);
+    const auto ticks = scale.ticks(5);
+    BOOST_TEST(ticks.size() >= 3U);
+    BOOST_TEST(ticks.size() <= 7U);
+    for (const double tick : ticks) BOOST_TEST(tick <= high * 1.001);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_environment_names_neither_host_nor_user_nor_directory) {
+  const std::string text = captureEnvironment().dump();
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+
+  BOOST_TEST(text.find(std::filesystem::current_path().string()) == std::string::npos);
+  if (std::string(host).size() > 3 && std::string(host) != "localhost") {
+    BOOST_TEST(text.find(host) == std::string::npos);
+  }
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && std::string(home).size() > 1) {
+    BOOST_TEST(text.find(home) == std::string::npos);
+  }
+}

@@ -1,0 +1,97 @@
+// Writes the three files of a run that never was: sample_report PROFILE DIRECTORY. For looking at
+// reports, and for the test that does.
+#include <penstock/bench/compare/command.h>
+#include <penstock/bench/compare/environment.h>
+#include <penstock/bench/compare/report/html.h>
+#include <penstock/bench/compare/report/result_file.h>
+#include <penstock/tests/compare/outcomes.h>
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+using namespace outcomes;
+
+namespace {
+
+// Costs that differ as one might expect, so that charts have something to show.
+double costOf(const std::string& engine, const Cell& cell) {
+  const double bytes = static_cast<double>(cell.size) / 8000;
+  const double size = cell.workload == "echo" ? 3 + bytes : 4 + cell.workUs;
+  const double waiting = 12 / std::sqrt(static_cast<double>(cell.connections));
+  const double depth = std::max(1.0, cell.depth / 3.0);
+  double factor = 1;
+  if (engine == "penstock-uring") factor = cell.size > 8192 ? 1.12 : 0.86;
+  if (engine == "raw-uring") factor = 0.84;
+  if (engine == "raw-epoll") factor = 0.95;
+  if (engine == "asio") factor = 1.05;
+  if (engine == "asio-uring") factor = 1.09;
+  if (engine == "libevent") factor = 1.6;
+  return (size + waiting) / depth * factor;
+}
+
+Sample sampleOf(const std::string& engine, const Cell& cell, std::mt19937_64& random) {
+  std::normal_distribution<double> noise(1, 0.012);
+  const double cost = costOf(engine, cell);
+  Sample sample = goodSample(engine, 4);
+  LoadResult& load = sample.load;
+  load.units = load.totalUnits = 490'000 / cost;
+  load.server.cpuNs = static_cast<std::int64_t>(490'000'000 * noise(random));
+  load.server.machineBusyTicks = (load.server.cpuNs + load.clientCpuNs) / 10'000'000;
+  load.serverMemory = {4 << 20, 5 << 20};
+  load.latency.clear();
+  std::lognormal_distribution<double> latency(std::log(cost * 40'000), 0.5);
+  for (int i = 0; i < 2000; ++i) load.latency.record(static_cast<std::uint64_t>(latency(random)));
+  if (cell.workload == "idle") load.extra = {{"idle_bytes", 40 * cost}};
+  return sample;
+}
+
+Outcome outcomeOf(Profile profile) {
+  std::mt19937_64 random(5);
+  Outcome made;
+  made.complete = true;
+  made.plan.profile = nameOf(profile);
+  made.plan.again = "penstock-epoll";
+  made.notes = {"this is a sample: nothing here was measured"};
+  for (const Engine& engine : engines()) {
+    const bool wanted = engine.isPenstock() || profile != Profile::kStandard;
+    if (wanted && engine.workloads.empty()) made.plan.engines.push_back(engine.name);
+  }
+  for (const Workload& workload : workloads()) {
+    for (const Cell& cell : workload.cells(profile)) made.plan.cells.push_back(cell);
+  }
+  for (const Cell& cell : made.plan.cells) {
+    CellResult result{cell, cell.open() ? 100000 * cell.load : 0, {}};
+    for (const std::string& name : made.plan.engines)
+      result.series.push_back({name, false, {}, {}});
+    result.series.push_back({made.plan.again, true, {}, {}});
+    for (Series& series : result.series) {
+      for (int i = 0; i < 5; ++i) series.samples.push_back(sampleOf(series.engine, cell, random));
+      series.systemCalls.whyNot.clear();
+      series.systemCalls.perUnit = {{"io_uring_enter", 0.05}};
+    }
+    made.cells.push_back(std::move(result));
+  }
+  return made;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: sample_report PROFILE DIRECTORY\n");
+    return 2;
+  }
+  Result result;
+  result.outcome = outcomeOf(profileNamed(argv[1]));
+  result.environment = captureEnvironment();
+  const Summary summary = analyse(result.outcome, {});
+  const std::filesystem::path directory = argv[2];
+  writeFile(directory / "result.json", toJson(result, summary).dump());
+  writeFile(directory / "report.html",
+            htmlReport(summary, result.outcome.plan, result.environment));
+  return 0;
+}
