@@ -69,11 +69,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   static constexpr std::size_t kEventsPerTurn = 256;
 
-  // Receive blocks in use beyond these are not lent to write buffers any more: 4 and 8 MiB.
+  // Receive blocks in use beyond these are not lent to write buffers any more: 4 and 2 MiB. Of
+  // the bulk ones this leaves one in use, which stays in the cache.
   static constexpr std::uint32_t kUsualRead = 65536;
   static constexpr std::size_t kUsualBlocks = 64;
   static constexpr std::uint32_t kBulkRead = 1 << 20;
-  static constexpr std::size_t kBulkBlocks = 8;
+  static constexpr std::size_t kBulkBlocks = 2;
 
   template <class Handle>
   void dispatch(Handle handle);

@@ -102,15 +102,22 @@ void FileHandle::doRead() {
     return;
   }
   if (!reading_ || reads().inFlight() || held_ || heldEnd_ || disconnected()) return;
+  if (awaitsBulkBuffer()) {
+    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    return;
+  }
   readKind_ = nextReadKind();
   if (readKind_ == ReadKind::kBlock && !readBlock_) readBlock_ = &loop().receiveBlock();
-  if (readKind_ == ReadKind::kBulk) loop().bulkReadStarted();
   submitRead();
+}
+
+bool FileHandle::awaitsBulkBuffer() const noexcept {
+  return isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kReturning;
 }
 
 FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
   if (!loop().receiveRing(false)) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
-  if (fullReads_ >= kFullReadsForBulk && loop().mayReadBulk()) return ReadKind::kBulk;
+  if (isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kFree) return ReadKind::kBulk;
   return multishotWorks_ ? ReadKind::kMultishot : ReadKind::kOnce;
 }
 
@@ -138,7 +145,6 @@ void FileHandle::submitRead() {
 }
 
 void FileHandle::readCompleted(int result, std::uint32_t flags) {
-  if (readKind_ == ReadKind::kBulk) loop().bulkReadEnded();
   if (readKind_ == ReadKind::kLent) return lentCompleted(result);
   if (disconnected() || disconnecting() || aborting()) return dropReceived(result, flags);
   if (result > 0) {
@@ -166,6 +172,7 @@ void FileHandle::received(int result, std::uint32_t flags) {
     readable_ = true;
     return;
   }
+  if (readKind_ == ReadKind::kBulk) loop().bulkBufferTaken();
   moreWaits_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
   noteSize(count);
   if (readKind_ == ReadKind::kBlock) {

@@ -68,6 +68,8 @@ class PENSTOCK_API FileHandle : public Connection,
   void continueDeferred() final;
 
   void doRead();
+  bool isBulk() const noexcept { return fullReads_ >= kFullReadsForBulk; }
+  bool awaitsBulkBuffer() const noexcept;
   ReadKind nextReadKind() const noexcept;
   void submitRead();
   void readCompleted(int result, std::uint32_t flags);

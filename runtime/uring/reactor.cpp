@@ -68,8 +68,10 @@ void Reactor::awaitZeroCopySends() {
 
 ZeroCopySend* Reactor::takeZeroCopySend() { return zeroCopySends_->take(); }
 
-bool Reactor::mayReadBulk() const noexcept {
-  return bulkRing_ && bulkReads_ + bulkRing_->taken() < kBulkBuffers;
+Reactor::BulkBuffer Reactor::bulkBuffer() const noexcept {
+  if (!bulkRing_) return BulkBuffer::kHeldUp;
+  if (bulkRing_->taken() < kBulkBuffers) return BulkBuffer::kFree;
+  return turn_ - bulkTakenIn_ < kTurnsToWaitForBulk ? BulkBuffer::kReturning : BulkBuffer::kHeldUp;
 }
 
 int Reactor::pollDescriptor() const noexcept { return ring_->fd(); }
@@ -116,6 +118,7 @@ msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
 
 void Reactor::poll(std::optional<Duration> timeout) {
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
+  ++turn_;
   ring_->enter(wait ? 1 : 0, timeout);
   ring_->reap(kCompletionsPerTurn,
               [this](const io_uring_cqe& completion) { complete(completion); });

@@ -60,11 +60,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // Shared receive buffers; null where the kernel has none.
   BufferRing* receiveRing(bool bulk) noexcept { return bulk ? bulkRing_.get() : usualRing_.get(); }
 
-  // Whether a bulk read may be started: not while all bulk buffers are in use or asked for, as when
-  // a slow reader holds one up. Reads of usual buffers do meanwhile.
-  bool mayReadBulk() const noexcept;
-  void bulkReadStarted() noexcept { ++bulkReads_; }
-  void bulkReadEnded() noexcept { --bulkReads_; }
+  // Whether the bulk ring has a buffer to read into. One that was taken only some turns ago is
+  // worth waiting for: it is in the cache. One that a slow reader holds up is not, and reads of
+  // usual buffers do meanwhile.
+  enum class BulkBuffer { kFree, kReturning, kHeldUp };
+  BulkBuffer bulkBuffer() const noexcept;
+  void bulkBufferTaken() noexcept { bulkTakenIn_ = turn_; }
 
   // Memory to receive into where there are none.
   Block& receiveBlock() { return receiveBlocks_.take(); }
@@ -90,6 +91,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::uint32_t kUsualSize = 8192;
   static constexpr std::uint16_t kBulkBuffers = 1;
   static constexpr std::uint32_t kBulkSize = 524288;
+  static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
 
   struct Message {
@@ -109,8 +111,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::unique_ptr<BufferRing> usualRing_;
   std::unique_ptr<BufferRing> bulkRing_;
   std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
-  unsigned bulkReads_ = 0;
-  unsigned place_ = 0;  // That of the entry being prepared.
+  std::uint64_t turn_ = 0;
+  std::uint64_t bulkTakenIn_ = 0;  // The turn.
+  unsigned place_ = 0;             // That of the entry being prepared.
   OwnedFd event_;
   std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
