@@ -3,14 +3,39 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace penstock::tools {
 namespace {
 
 constexpr double kMostDrainSeconds = 86400;
+
+template <class Number>
+bool readNumber(const std::string& text, Number& number) {
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stopped == end;
+}
+
+// CLI11's own checks compare as double, let a NaN pass, and make the largest number of one that is
+// too large.
+std::string complaintOfBytes(std::string& text) {
+  std::uint64_t bytes = 0;
+  if (!readNumber(text, bytes) || bytes == 0) return "'" + text + "' is no number of bytes above 0";
+  text = std::to_string(bytes);  // CLI11 would take leading zeros for octal.
+  return {};
+}
+
+std::string complaintOfSeconds(std::string& text) {
+  double seconds = 0;
+  if (readNumber(text, seconds) && seconds >= 0 && seconds <= kMostDrainSeconds) return {};
+  return "'" + text + "' is no number of seconds from 0 to 86400";
+}
 
 struct Parsed {
   ServerOptions options;
@@ -30,12 +55,12 @@ CLI::App& addServerCommand(CLI::App& app, const std::string& name, const std::st
   command.add_option("--backend", parsed->backend, "uring, epoll or auto; PENSTOCK_BACKEND wins");
   command.add_option("--bytes-limit", options.bytesLimit, "Close each connection after N bytes")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->transform(CLI::Validator(&complaintOfBytes, ""));
   command
       .add_option("--drain-limit", parsed->drainSeconds,
                   "Seconds to flush in, once SIGTERM or SIGINT came")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, kMostDrainSeconds));
+      ->check(CLI::Validator(&complaintOfSeconds, ""));
   command.add_flag("-v,--verbose", options.verbosity,
                    "A line on stderr for each connection that ends; twice: that begins, too");
   command.callback([parsed, run = std::move(run)] {

@@ -101,11 +101,14 @@ class CommandLine(ToolTest):
         self.assertOneLine(result, "'poll'")
 
     def test_limits_that_are_no_numbers_are_named(self):
-        for limit in ("0", "-5", "many", "1.5"):
+        for limit in ("0", "-5", "many", "1.5", "1e3", "0x10", "", str(1 << 64)):
             result = run("echo", "--listen", "127.0.0.1:0", "--bytes-limit", limit)
-            self.assertOneLine(result, "--bytes-limit")
-        result = run("echo", "--listen", "127.0.0.1:0", "--drain-limit", "-1")
-        self.assertOneLine(result, "--drain-limit")
+            self.assertOneLine(result, "--bytes-limit", "'" + limit + "'")
+            self.assertLess(len(result.stderr), 100)
+        for limit in ("-1", "nan", "inf", "soon", "86401"):
+            result = run("echo", "--listen", "127.0.0.1:0", "--drain-limit", limit)
+            self.assertOneLine(result, "--drain-limit", "'" + limit + "'")
+            self.assertLess(len(result.stderr), 100)
 
 
 class Doctor(ToolTest):
