@@ -1,11 +1,18 @@
 #include <penstock/tools/session.h>
 #include <penstock/transports/address.h>
 
+#include <sys/ioctl.h>
+
 #include <cstdio>
 #include <utility>
 
 namespace penstock::tools {
 namespace {
+
+bool hasUnreadInput(const Transport& transport) {
+  int waiting = 0;
+  return ::ioctl(transport.descriptor(), FIONREAD, &waiting) == 0 && waiting > 0;
+}
 
 // Asked for while the connection is there: the kernel forgets it with a reset.
 std::string nameOfPeer(const Transport& transport) {
@@ -53,7 +60,12 @@ void Session::connectionLost(std::error_code why) {
   server_.closed(*this);
 }
 
-void Session::drain() { transport_->stopConsuming(); }
+// A peer that has been sent nothing has nothing to lose, and one that owes us nothing is let go.
+void Session::drain() {
+  const bool underWay = transport_->bufferedBytes() > 0 || hasUnreadInput(*transport_);
+  if (sentBytes_ > 0 && underWay && !transport_->writeDisconnected()) return finish();
+  transport_->stopConsuming();
+}
 
 void Session::abort(std::string why) {
   setReason(std::move(why));

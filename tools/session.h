@@ -25,7 +25,8 @@ class Session : public Protocol, public ListNode<InServer> {
   void writeConnectionLost() final;
   void connectionLost(std::error_code why) final;
 
-  // Closes after flushing what was accepted, whatever more the peer and the producer have.
+  // Closes after flushing what was accepted, whatever more the peer and the producer have; by
+  // finish(), where a reset could overtake it.
   void drain();
 
   // Closes now, with a reset.

@@ -233,6 +233,20 @@ class Ending(ToolTest):
         self.assertEqual(rest, chargen_pattern(10 + len(rest))[10:])
         self.assertEqual(server.wait(), 0)
 
+    def test_a_client_that_has_sent_on_gets_back_what_was_accepted(self):
+        server = self.serve("echo", "-v", "--drain-limit", "60")
+        client = self.connect(server.address)
+        push_until_stalled([client], b"x" * 65536, 64 << 20)
+        server.settle()  # It holds a part of the echo, and the kernel input that it has not read.
+        server.signal()
+        self.assertRefused(server.address)
+
+        echoed = receive_all(client)
+
+        client.close()
+        self.assertEqual(server.wait(), 0)
+        self.assertIn(f"{len(echoed)} bytes out, finished cleanly", server.errors())
+
     def test_a_second_signal_aborts(self):
         server = self.serve("chargen", "-v", "--drain-limit", "60")
         client = self.connect(server.address, receive_buffer=4096)
