@@ -30,10 +30,10 @@ class DescriptorUser {
 // Owns the protocol and the descriptor, guards every callback, and carries out how connections
 // begin and end. A family (or an in-memory transport) adds how bytes move.
 // Twisted: tcp.Connection and the dispatch of posixbase.
-class PENSTOCK_API Connection : public ConsumerMixin,
-                                public ReactorObject,
+class PENSTOCK_API Connection : public ReactorObject,
                                 public ListNode<InWriters>,
-                                public ListNode<InDeferred> {
+                                public ListNode<InDeferred>,
+                                public ConsumerMixin {  // Last: there is room behind its flags.
  public:
   // Ends the connection now: stops the producer, gives the descriptor back, tells the protocol
   // `why`, and retires this object. Does nothing the second time.
@@ -106,11 +106,13 @@ class PENSTOCK_API Connection : public ConsumerMixin,
   // Makes closing `fd_` send a reset.
   void resetOnClose() noexcept;
 
-  OwnedFd fd_;
-
  private:
   bool inputEnded_ = false;
 
+ protected:
+  OwnedFd fd_;
+
+ private:
   // Runs `call`, logging an exception and losing the connection for it.
   template <class Call>
   void guarded(Call call) noexcept;

@@ -5,26 +5,41 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <malloc.h>
+#include <sys/socket.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace {
 
 std::size_t allocations = 0;
 bool counting = false;
+std::atomic<std::size_t> bytesInUse = 0;
+
+void* counted(void* memory) {
+  if (!memory) throw std::bad_alloc();
+  bytesInUse += malloc_usable_size(memory);
+  return memory;
+}
 
 void* allocate(std::size_t size) {
   allocations += counting;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
+  return counted(std::malloc(size > 0 ? size : 1));
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) {
   allocations += counting;
   const auto unit = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return memory;
-  throw std::bad_alloc();
+  return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
+}
+
+void deallocate(void* memory) noexcept {
+  if (memory) bytesInUse -= malloc_usable_size(memory);
+  std::free(memory);
 }
 
 }  // namespace
@@ -33,14 +48,14 @@ void* operator new(std::size_t size) { return allocate(size); }
 void* operator new[](std::size_t size) { return allocate(size); }
 void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, a); }
 void* operator new[](std::size_t size, std::align_val_t a) { return allocate(size, a); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { deallocate(memory); }
+void operator delete[](void* memory) noexcept { deallocate(memory); }
+void operator delete(void* memory, std::size_t) noexcept { deallocate(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { deallocate(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { deallocate(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { deallocate(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { deallocate(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { deallocate(memory); }
 
 using namespace penstock;
 using namespace penstock::testing;
@@ -78,6 +93,36 @@ std::size_t allocationsOfEchoes(std::size_t size) {
   loop.runUntil([&] { return echoes > kWarmUp + kCounted; }, "the echoes");
 
   return allocations;
+}
+
+struct Echo final : Protocol {
+  void connectionMade(Transport& itsTransport) override { transport = &itsTransport; }
+  void dataReceived(Bytes bytes) override { transport->write(bytes); }
+  void connectionLost(std::error_code) override {}
+
+  Transport* transport = nullptr;
+};
+
+// Opens `count` connections, each of which echoes one message of `size` bytes and then is idle.
+std::vector<OwnedFd> openIdle(ReactorFixture& loop, std::size_t count, std::size_t size) {
+  Listener& listener = loop.listen([] { return std::make_unique<Echo>(); });
+  const std::string message(size, 'm');
+  std::string echo(size, ' ');
+  std::vector<OwnedFd> peers;
+  while (peers.size() < count) {
+    const OwnedFd& peer = peers.emplace_back(connectRaw(addressOf(listener.descriptor())));
+    BOOST_REQUIRE_EQUAL(::send(peer.get(), message.data(), size, MSG_NOSIGNAL), size);
+    std::size_t arrived = 0;
+    loop.runUntil(
+        [&] {
+          const ssize_t got = ::recv(peer.get(), echo.data(), size - arrived, MSG_DONTWAIT);
+          if (got > 0) arrived += static_cast<std::size_t>(got);
+          return arrived == size;
+        },
+        "the echo");
+  }
+  listener.stopListening();
+  return peers;
 }
 
 }  // namespace
@@ -121,4 +166,17 @@ BOOST_AUTO_TEST_CASE(timers_and_calls_allocate_nothing_once_warm, *precondition(
   loop.runUntil([&] { return ticks > kWarmUp + kCounted; }, "the ticks");
 
   BOOST_TEST(allocations == 0U);
+}
+
+// All that the library and the protocol allocate for it, with what malloc adds to each.
+BOOST_AUTO_TEST_CASE(an_idle_connection_owns_no_buffers, *precondition(onRealKernel)) {
+  constexpr std::size_t kConnections = 200;
+  constexpr std::size_t kMostBytesEach = 300;
+  ReactorFixture loop;
+  const std::vector<OwnedFd> first = openIdle(loop, 2, 20'000);  // What all connections share.
+  const std::size_t before = bytesInUse;
+
+  const std::vector<OwnedFd> idle = openIdle(loop, kConnections, 20'000);
+
+  BOOST_TEST((bytesInUse - before) / kConnections <= kMostBytesEach);
 }
