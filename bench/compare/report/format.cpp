@@ -52,6 +52,30 @@ std::string titleOf(const std::string& metric, const Cell& cell) {
   return std::string(infoOf(metric).title) + (unit.empty() ? "" : " " + unit);
 }
 
+std::vector<std::vector<std::string>> groupRows(const Summary& summary) {
+  std::vector<std::string> groups;
+  std::vector<std::string> heads{"group"};
+  const auto add = [](std::vector<std::string>& to, const std::string& name) {
+    if (std::find(to.begin(), to.end(), name) == to.end()) to.push_back(name);
+  };
+  for (const GroupSummary& each : summary.groups) {
+    add(groups, each.group);
+    add(heads, each.engine);
+  }
+  if (groups.empty()) return {};
+  std::vector<std::vector<std::string>> rows{heads};
+  for (const std::string& group : groups) {
+    auto& row = rows.emplace_back(heads.size());
+    row.front() = group;
+    for (const GroupSummary& each : summary.groups) {
+      if (each.group != group) continue;
+      const auto column = std::find(heads.begin(), heads.end(), each.engine) - heads.begin();
+      row[static_cast<std::size_t>(column)] = printed("%.2fx", each.capacity);
+    }
+  }
+  return rows;
+}
+
 std::string text(const std::vector<Mark>& marks) {
   std::string line;
   for (const Mark& mark : marks) {

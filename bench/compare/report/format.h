@@ -22,6 +22,10 @@ std::string unitOf(const std::string& metric, const Cell& cell);
 // "CPU us/message", "memory per idle connection, B": the head of a column.
 std::string titleOf(const std::string& metric, const Cell& cell);
 
+// The groups as a table: a row of headings, then one for each group, with a column for each engine:
+// reference / engine of what the group is about, so that more than 1x is better. Empty: no groups.
+std::vector<std::vector<std::string>> groupRows(const Summary& summary);
+
 // Marks in one line: "INVALID: …; WARN: …"; empty if there are none.
 std::string text(const std::vector<Mark>& marks);
 

@@ -110,24 +110,28 @@ std::string workloadSections(const Summary& summary) {
 
 std::string groupsTable(const Summary& summary) {
   if (summary.groups.empty()) return {};
-  std::string rows =
-      element("tr", "<th>group</th><th>engine</th><th>work per CPU</th><th>cells</th>");
-  for (const GroupSummary& group : summary.groups) {
-    rows +=
-        element("tr", element("td", escaped(group.group)) + element("td", escaped(group.engine)) +
-                          element("td", figure(group.capacity) + "x") +
-                          element("td", std::to_string(group.cells)));
+  std::string rows;
+  for (const auto& row : groupRows(summary)) {
+    std::string fields;
+    for (const std::string& field : row)
+      fields += element(rows.empty() ? "th" : "td", escaped(field));
+    rows += element("tr", fields);
   }
   return element("h2", "Groups beside " + escaped(summary.reference)) +
-         element("p", "Geometric means; above 1 is more work for the same CPU, or less memory.",
+         element("p",
+                 "Geometric means of " + escaped(summary.reference) +
+                     " / engine, of CPU for the same work, of p50 latency or of memory: above "
+                     "1 is better.",
                  "soft") +
          element("div", element("table", rows), "scroll card");
 }
 
 const std::vector<std::string>& columns() {
   static const std::vector<std::string> all{
-      "cpu_us", "user_us", "system_us", "rate",        "p50_us",      "p99_us",  "p999_us",
-      "calls",  "batch",   "switches",  "server_core", "client_core", "peak_mib"};
+      "cpu_us",       "user_us",           "system_us",       "rate",      "p50_us",
+      "p99_us",       "p999_us",           "calls",           "batch",     "events",
+      "short_writes", "buffers_exhausted", "queue_overflows", "switches",  "server_core",
+      "client_core",  "resident_mib",      "peak_mib",        "socket_mib"};
   return all;
 }
 
@@ -146,7 +150,10 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell) {
 std::string allFigures(const Summary& summary) {
   std::string head = element("th", "engine");
   for (const std::string& metric : columns()) {
-    head += element("th", escaped(std::string(infoOf(metric).title)));
+    const std::string unit(infoOf(metric).unit);
+    const auto place = unit.find("{}");
+    const std::string shown = place == unit.npos ? unit : unit.substr(0, place) + "unit";
+    head += element("th", escaped(std::string(infoOf(metric).title) + ' ' + shown));
   }
   std::string rows = element("tr", head + element("th", "") + element("th", "remarks"));
   for (const CellSummary& cell : summary.cells) {

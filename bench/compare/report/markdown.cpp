@@ -52,12 +52,12 @@ std::string figures(const Summary& summary) {
 std::string groups(const Summary& summary) {
   if (summary.groups.empty()) return {};
   std::string text =
-      "\nGroups beside " + summary.reference + ", geometric means, more is better:\n\n";
-  text += line({"group", "engine", "work per CPU", "cells"}) + "|---|---|---:|---:|\n";
-  for (const GroupSummary& group : summary.groups) {
-    text += line(
-        {group.group, group.engine, figure(group.capacity) + "x", std::to_string(group.cells)});
-  }
+      "\nGroups, geometric means of " + summary.reference + " / engine, more is better:\n\n";
+  const auto rows = groupRows(summary);
+  text += line(rows.front()) + "|---|";
+  for (std::size_t i = 1; i < rows.front().size(); ++i) text += "---:|";
+  text += '\n';
+  for (std::size_t i = 1; i < rows.size(); ++i) text += line(rows[i]);
   return text;
 }
 

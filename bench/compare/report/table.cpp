@@ -60,13 +60,8 @@ std::string cellText(const CellSummary& cell, const Summary& summary) {
 
 std::string groupsText(const Summary& summary) {
   if (summary.groups.empty()) return {};
-  std::vector<Row> rows{{"group", "engine", "work per CPU", "cells"}};
-  for (const GroupSummary& group : summary.groups) {
-    rows.push_back(
-        {group.group, group.engine, figure(group.capacity) + 'x', std::to_string(group.cells)});
-  }
-  return "Groups, geometric means beside " + summary.reference + "; more is better\n" +
-         laidOut(rows, "  ") + '\n';
+  return "Groups, geometric means of " + summary.reference + " / engine; more is better\n" +
+         laidOut(groupRows(summary), "  ") + '\n';
 }
 
 }  // namespace
