@@ -1,3 +1,4 @@
+#include <penstock/bench/compare/call_counts.h>
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/proc_file.h>
 #include <penstock/runtime/backends.h>
@@ -138,6 +139,7 @@ json rings() {
   }
   const char* forced = std::getenv("PENSTOCK_BACKEND");
   return {{"capabilities", features},
+          {"ring", describeRing()},
           {"chosen", choice},
           {"PENSTOCK_BACKEND", forced == nullptr ? json(nullptr) : json(forced)}};
 }

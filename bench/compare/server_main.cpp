@@ -1,9 +1,11 @@
 // penstock-bench-server: the library's side of every workload, on the backend that is asked for.
+#include <penstock/bench/compare/call_counts.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/errors.h>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,6 +26,7 @@ struct ServerOptions {
   std::string backend = "auto";
   std::string workload;
   std::uint16_t port = 0;
+  bool count = false;
   ServiceOptions service;
 };
 
@@ -67,6 +70,7 @@ const char* kernelNameOf(Backend backend) {
 void serve(const ServerOptions& options) {
   const MakeService* make = findService(options.workload);
   if (make == nullptr) throw std::invalid_argument("no such workload: " + options.workload);
+  if (options.count) startCountingCalls();
   const auto reactor = Reactor::create({.backend = backendNamed(options.backend)});
   reactor->stopOnSignals();
   OwnedFd fd = listen(*reactor, options.port);
@@ -77,6 +81,7 @@ void serve(const ServerOptions& options) {
               kernelNameOf(reactor->backend()));
   std::fflush(stdout);
   reactor->run();
+  if (options.count) std::printf("counted %s\n", toJson(callCounts()).dump().c_str());
 }
 
 void addOptions(CLI::App& app, ServerOptions& options) {
@@ -85,6 +90,7 @@ void addOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--port", options.port, "on 127.0.0.1; 0: any that is free");
   app.add_option("--size", options.service.size, "bytes of a message")->check(CLI::PositiveNumber);
   app.add_option("--to", options.service.to, "where a relay connects to, ADDRESS:PORT");
+  app.add_flag("--count", options.count, "count batches, short writes and full queues");
   app.add_option("--work-us", options.service.workUs, "busy time for each message");
 }
 

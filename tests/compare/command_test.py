@@ -90,6 +90,23 @@ class Run(unittest.TestCase):
                 load = sample["load"]
                 self.assertGreaterEqual(load["checked_bytes"], load["total_units"] * 64)
 
+    def test_the_servers_have_counted_their_batches_and_writes(self):
+        for series in self.result["cells"][0]["series"]:
+            if series["again"]:
+                continue
+            calls = series["system_calls"]
+            if calls["why_not"]:
+                self.skipTest(calls["why_not"])
+            counts = calls["counts"]
+            self.assertGreater(counts["waits"], 0)
+            self.assertGreaterEqual(counts["writes"], calls["units"])
+            self.assertLess(counts["short_writes"], counts["writes"])
+
+    def test_the_ring_is_described(self):
+        ring = self.result["environment"]["io_uring"]["ring"]
+        self.assertGreater(ring["completion_entries"], 0)
+        self.assertIn("CQSIZE", ring["setup_flags"])
+
     def test_two_repetitions_are_told_to_be_few(self):
         self.assertIn("only 2 repetitions", self.run_.stdout)
 

@@ -49,6 +49,7 @@ void measure(Load& load, const LoadRequest& request, LoadResult& result) {
   result.seconds = static_cast<double>(result.server.atNs) / kNsPerSecond;
   result.units = units;
   result.clientCore = ::sched_getcpu();
+  result.socketBytes = kernelMemory().tcpBuffers;
   result.serverMemory = memoryOf(request.server);
   result.kernelBackend = kernelBackendOf(request.server);
 }
@@ -135,6 +136,7 @@ nlohmann::json toJson(const LoadResult& result) {
           {"server", toJson(result.server)},
           {"server_resident", result.serverMemory.resident},
           {"server_peak", result.serverMemory.peak},
+          {"socket_bytes", result.socketBytes},
           {"kernel_backend", result.kernelBackend},
           {"instructions", orNull(result.instructions)},
           {"cycles", orNull(result.cycles)},
@@ -155,6 +157,7 @@ LoadResult resultFromJson(const nlohmann::json& json) {
   result.server = usageFromJson(json.at("server"));
   json.at("server_resident").get_to(result.serverMemory.resident);
   json.at("server_peak").get_to(result.serverMemory.peak);
+  json.at("socket_bytes").get_to(result.socketBytes);
   json.at("kernel_backend").get_to(result.kernelBackend);
   result.instructions = unlessNull(json.at("instructions"));
   result.cycles = unlessNull(json.at("cycles"));

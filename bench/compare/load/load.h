@@ -39,8 +39,9 @@ struct LoadResult {
   std::int64_t clientCpuNs = 0;
   int clientCore = -1;
   Usage server;
-  Memory serverMemory;        // Right after the window, all connections open.
-  std::string kernelBackend;  // kernelBackendOf() the server then.
+  Memory serverMemory;           // Right after the window, all connections open.
+  std::int64_t socketBytes = 0;  // In TCP buffers then, of the whole machine.
+  std::string kernelBackend;     // kernelBackendOf() the server then.
   // In the window; none where the machine does not count them.
   std::optional<std::uint64_t> instructions;
   std::optional<std::uint64_t> cycles;

@@ -22,6 +22,15 @@ void addSystemCalls(const SystemCalls& calls, SeriesSummary& summary) {
   if (!calls.whyNot.empty()) return;
   add("calls", calls.total());
   if (calls.unitsPerWait() > 0) add("batch", calls.unitsPerWait());
+  if (!calls.counts || calls.units <= 0) return;
+  const CallCounts& counts = *calls.counts;
+  const auto perThousand = [&calls](std::uint64_t count) {
+    return 1000 * static_cast<double>(count) / calls.units;
+  };
+  add("short_writes", perThousand(counts.shortWrites));
+  add("buffers_exhausted", perThousand(counts.buffersExhausted));
+  add("queue_overflows", perThousand(counts.queueOverflows));
+  if (counts.waits > 0) add("events", double(counts.events) / double(counts.waits));
 }
 
 SeriesSummary summarise(const Series& series, const CellResult& result, std::uint64_t seed) {

@@ -27,6 +27,11 @@ constexpr std::array kInfos{
     MetricInfo{"cycles", "cycles", "per {}", false},
     MetricInfo{"calls", "system calls", "per {}", false},
     MetricInfo{"batch", "units for each wait", "{}", true},
+    MetricInfo{"events", "events for each wait", "", true},
+    MetricInfo{"short_writes", "short writes", "per 1000 {}", false},
+    MetricInfo{"buffers_exhausted", "reads without a buffer", "per 1000 {}", false},
+    MetricInfo{"queue_overflows", "completion queue overflows", "per 1000 {}", false},
+    MetricInfo{"socket_mib", "bytes in sockets, both ends", "MiB", false},
     MetricInfo{"resident_mib", "resident memory", "MiB", false},
     MetricInfo{"peak_mib", "peak memory", "MiB", false},
     MetricInfo{"idle_bytes", "memory per idle connection", "B", false},
@@ -78,6 +83,7 @@ Metrics metricsOf(const Workload& workload, const Sample& sample) {
   metrics["rate"] = load.units / load.seconds;
   addCpu(load, metrics);
   if (workload.hasLatency) addLatency(load.latency, metrics);
+  metrics["socket_mib"] = static_cast<double>(load.socketBytes) / kMiB;
   metrics["resident_mib"] = static_cast<double>(load.serverMemory.resident) / kMiB;
   metrics["peak_mib"] = static_cast<double>(load.serverMemory.peak) / kMiB;
   return metrics;

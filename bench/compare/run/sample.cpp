@@ -73,12 +73,13 @@ void measure(const SampleRequest& request, const Workload& workload, Sample& sam
   CallBack callBack;
   if (workload.service(request.cell).callsBack) callBack = listenForCallBack();
   Server server(*request.engine, workload, request.cell, request.cores.server, callBack.port,
-                request.prefix);
+                request.prefix, request.suffix);
   sample.version = server.version();
   sample.printedBackend = server.printedBackend();
   sample.load = runLoad(request, loadRequestOf(request, server, callBack.fd.get()));
   sample.fault = sample.load.error;
   const std::string ending = server.stop();
+  sample.lastLine = server.lastLine();
   if (!ending.empty()) sample.fault = ending;
 }
 

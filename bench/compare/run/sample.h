@@ -31,12 +31,14 @@ struct SampleRequest {
   std::uint64_t seed = 1;
   Cores cores;
   std::vector<std::string> prefix;  // In front of the server's command line: a tracer.
+  std::vector<std::string> suffix;  // Behind that of a server of ours.
 };
 
 struct Sample {
   LoadResult load;
   std::string version;  // What the server said of itself.
   std::string printedBackend;
+  std::string lastLine{};  // What it wrote at its end; kept by nobody.
   std::string fault;       // Why it counts for nothing; empty: it counts.
   bool notServed = false;  // The engine has no such workload.
 };

@@ -15,7 +15,8 @@ constexpr auto kStopLimit = 3000ms;
 constexpr const char* kBadInput = "exit status 2";
 
 std::vector<std::string> commandOf(const Engine& engine, const Service& service, const Cell& cell,
-                                   std::uint16_t callBackPort, std::vector<std::string> command) {
+                                   std::uint16_t callBackPort, std::vector<std::string> command,
+                                   const std::vector<std::string>& suffix) {
   command.push_back(locateProgram(engine.program));
   command.insert(command.end(), engine.arguments.begin(), engine.arguments.end());
   const bool own = engine.isPenstock() || service.peersName.empty();
@@ -28,6 +29,7 @@ std::vector<std::string> commandOf(const Engine& engine, const Service& service,
     command.push_back("127.0.0.1:" + std::to_string(callBackPort));
   }
   command.insert(command.end(), service.arguments.begin(), service.arguments.end());
+  if (engine.isPenstock()) command.insert(command.end(), suffix.begin(), suffix.end());
   return command;
 }
 
@@ -57,8 +59,9 @@ std::map<std::string, std::string> parseReady(const std::string& line) {
 }  // namespace
 
 Server::Server(const Engine& engine, const Workload& workload, const Cell& cell, int core,
-               std::uint16_t callBackPort, const std::vector<std::string>& prefix)
-    : process_(commandOf(engine, workload.service(cell), cell, callBackPort, prefix),
+               std::uint16_t callBackPort, const std::vector<std::string>& prefix,
+               const std::vector<std::string>& suffix)
+    : process_(commandOf(engine, workload.service(cell), cell, callBackPort, prefix, suffix),
                {.core = core}) {
   const auto line = process_.readLine(kStartLimit);
   const auto ready = parseReady(line.value_or(""));
@@ -75,5 +78,7 @@ std::string Server::stop() {
   const std::string ending = process_.wait(kStopLimit);
   return ending.empty() ? ending : "the server did not end cleanly: " + ending;
 }
+
+std::string Server::lastLine() { return process_.readLine(0ms).value_or(""); }
 
 }  // namespace penstock::compare

@@ -22,9 +22,10 @@ class Server {
  public:
   // Starts it and waits until it is ready. `callBackPort`: where a relay is to connect to. Throws
   // NotServed, or std::runtime_error that says why it did not start.
-  // The command line begins with `prefix`.
+  // The command line begins with `prefix`, and one of ours ends with `suffix`.
   Server(const Engine& engine, const Workload& workload, const Cell& cell, int core,
-         std::uint16_t callBackPort, const std::vector<std::string>& prefix = {});
+         std::uint16_t callBackPort, const std::vector<std::string>& prefix = {},
+         const std::vector<std::string>& suffix = {});
 
   std::uint16_t port() const noexcept { return port_; }
   pid_t pid() const noexcept { return process_.pid(); }
@@ -35,6 +36,9 @@ class Server {
 
   // Ends it with SIGTERM. Empty, or how it ended if that was not cleanly.
   std::string stop();
+
+  // Once it was stopped: the line that it wrote at its end; empty if none.
+  std::string lastLine();
 
  private:
   Process process_;

@@ -16,6 +16,7 @@
 namespace penstock::compare {
 namespace {
 
+constexpr std::string_view kCountedLine = "counted ";
 constexpr double kWarmUpSeconds = 0.05;
 constexpr double kSeconds = 0.3;
 
@@ -63,6 +64,11 @@ class SummaryFile {
  private:
   std::string path_;
 };
+
+std::optional<CallCounts> countsIn(const std::string& line) {
+  if (!line.starts_with(kCountedLine)) return std::nullopt;
+  return callCountsFromJson(nlohmann::json::parse(line.substr(kCountedLine.size())));
+}
 
 }  // namespace
 
@@ -113,6 +119,7 @@ SystemCalls countSystemCalls(SampleRequest request) {
   const SummaryFile file;
   // -D: strace is the grandchild, and the server our own child as ever.
   request.prefix = {strace, "-D", "-f", "-qq", "-c", "-o", file.path()};
+  request.suffix = {"--count"};
   request.warmUpSeconds = kWarmUpSeconds;
   request.seconds = kSeconds;
   const Sample sample = takeSample(request);
@@ -120,17 +127,24 @@ SystemCalls countSystemCalls(SampleRequest request) {
   result.whyNot = sample.fault;
   if (result.whyNot.empty() && calls.empty()) result.whyNot = "strace could not trace the server";
   for (const auto& [name, count] : calls) result.perUnit[name] = count / sample.load.totalUnits;
+  result.counts = countsIn(sample.lastLine);
+  result.units = sample.load.totalUnits;
   return result;
 }
 
 nlohmann::json toJson(const SystemCalls& calls) {
-  return {{"why_not", calls.whyNot}, {"per_unit", calls.perUnit}};
+  return {{"why_not", calls.whyNot},
+          {"per_unit", calls.perUnit},
+          {"units", calls.units},
+          {"counts", calls.counts ? toJson(*calls.counts) : nlohmann::json(nullptr)}};
 }
 
 SystemCalls systemCallsFromJson(const nlohmann::json& json) {
   SystemCalls calls;
   json.at("why_not").get_to(calls.whyNot);
   json.at("per_unit").get_to(calls.perUnit);
+  json.at("units").get_to(calls.units);
+  if (!json.at("counts").is_null()) calls.counts = callCountsFromJson(json.at("counts"));
   return calls;
 }
 

@@ -1,11 +1,13 @@
 // How many system calls a server makes for each unit, counted in a pass of its own under strace.
 #pragma once
 
+#include <penstock/bench/compare/call_counts.h>
 #include <penstock/bench/compare/run/sample.h>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,10 @@ namespace penstock::compare {
 struct SystemCalls {
   std::string whyNot = "not counted";     // Why they are not known; empty: they are.
   std::map<std::string, double> perUnit;  // By name; those of starting up are left out.
+
+  // What a server of ours has counted itself in this pass, and the units of it.
+  std::optional<CallCounts> counts{};
+  double units = 0;
 
   double total() const;
   // Units for each call that waits for events: the size of a batch. 0: it never waits.
