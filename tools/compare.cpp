@@ -27,18 +27,32 @@ void run(CommandLine& line) {
 
 void addSelection(CLI::App& command, CommandLine& line) {
   auto& request = line.options.request;
-  auto* quick = command.add_flag("--quick", line.quick, "The most telling cells, in 90 seconds");
-  auto* full = command.add_flag("--full", line.full, "All engines that are here, and all cells");
-  auto* profile = command.add_option("--profile", line.profile, "quick, default, full or speed");
+  auto* quick =
+      command.add_flag("--quick", line.quick, "The most telling cells, in less than 90 seconds");
+  auto* full = command.add_flag("--full", line.full,
+                                "All engines that are here, and all cells, in about 45 minutes");
+  auto* profile = command.add_option(
+      "--profile", line.profile,
+      "quick; default, in less than 3 minutes; full; or speed: groups of cells beside\n"
+      "the hand-written loops and the other libraries, in about 11 minutes");
   quick->excludes(full)->excludes(profile);
   full->excludes(profile);
-  command.add_option("--engines", request.engines, "Only these, as in penstock-uring,asio")
+  command
+      .add_option("--engines", request.engines,
+                  "Only these of penstock-uring, penstock-epoll, raw-uring, raw-epoll,\n"
+                  "raw-splice, asio, asio-uring, libuv, libevent; separated by commas")
       ->delimiter(',');
-  command.add_option("--workloads", request.workloads, "Only these, as in echo,relay")
+  command
+      .add_option("--workloads", request.workloads,
+                  "Only these of echo, stream, relay, churn, idle, timers, compute")
       ->delimiter(',');
-  command.add_option("--only", request.only, "Only cells with this in their name, as in c50/64")
+  command
+      .add_option("--only", request.only,
+                  "Only cells with this in their name, as echo/c50/64 (50 connections, 64 B)")
       ->delimiter(',');
-  command.add_option("--repetitions", request.repetitions, "Of each engine at each cell")
+  command
+      .add_option("--repetitions", request.repetitions,
+                  "Of each engine at each cell; 5 if not given")
       ->check(CLI::Range(1, 1000));
   command.add_option("--seed", request.seed, "Of the order and of the open loops");
 }
