@@ -58,7 +58,10 @@ void Reactor::turn(std::optional<Duration> atMost) {
   reap();
 }
 
-std::optional<Duration> Reactor::timeUntilDue() const { return waitTime(std::nullopt); }
+std::optional<Duration> Reactor::timeUntilDue() const {
+  if (hasUnsubmittedWork()) return Duration::zero();
+  return waitTime(std::nullopt);
+}
 
 std::optional<Duration> Reactor::waitTime(std::optional<Duration> atMost) const {
   const bool workWaits =

@@ -182,6 +182,9 @@ class PENSTOCK_API Reactor {
   virtual void wake() noexcept = 0;  // Any thread, and signal handlers.
   virtual bool hasReadyWork() const noexcept { return false; }  // poll() must not wait.
 
+  // Whether work was prepared that only the next turn hands to the kernel.
+  virtual bool hasUnsubmittedWork() const noexcept { return false; }
+
   // Ends everything and waits for the kernel. A family calls it in its destructor.
   void abandonAll() noexcept;
 

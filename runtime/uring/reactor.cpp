@@ -74,7 +74,22 @@ Reactor::BulkBuffer Reactor::bulkBuffer() const noexcept {
   return turn_ - bulkTakenIn_ < kTurnsToWaitForBulk ? BulkBuffer::kReturning : BulkBuffer::kHeldUp;
 }
 
-int Reactor::pollDescriptor() const noexcept { return ring_->fd(); }
+// A ring that defers its work does not wake who sleeps in poll(2) on it: the work that would make
+// it readable is run by nobody. An event is signalled when such work comes.
+int Reactor::pollDescriptor() const noexcept {
+  if (!announcement_ && (ring_->setupFlags() & IORING_SETUP_DEFER_TASKRUN)) announceWork();
+  return announcement_ ? announcement_.get() : ring_->fd();
+}
+
+void Reactor::announceWork() const noexcept {
+  const int event = systemCalls().eventfd();
+  if (event < 0) return;
+  OwnedFd owner(event);
+  if (ring_->registerEvent(event) < 0) return;
+  announced_ = event;
+  announcement_ = std::move(owner);
+  systemCalls().signalEvent(event);  // For what came before.
+}
 
 // Blocking: with O_NONBLOCK a request would fail with EAGAIN where it should wait in the ring.
 int Reactor::socketFlags() const noexcept { return SOCK_CLOEXEC; }
@@ -119,9 +134,15 @@ msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
 void Reactor::poll(std::optional<Duration> timeout) {
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
   ++turn_;
+  if (announcement_) systemCalls().clearEvent(announcement_.get());  // First: more may come.
   ring_->enter(wait ? 1 : 0, timeout);
-  ring_->reap(kCompletionsPerTurn,
-              [this](const io_uring_cqe& completion) { complete(completion); });
+  bool any = false;
+  ring_->reap(kCompletionsPerTurn, [&](const io_uring_cqe& completion) {
+    any = true;
+    complete(completion);
+  });
+  // The kernel runs its deferred work in portions and tells of the first only.
+  if (any && announcement_) systemCalls().signalEvent(announcement_.get());
 }
 
 void Reactor::complete(const io_uring_cqe& completion) {
@@ -135,7 +156,13 @@ void Reactor::submit() { ring_->submit(); }
 
 bool Reactor::hasReadyWork() const noexcept { return ring_->hasCompletions(); }
 
-void Reactor::wake() noexcept { systemCalls().signalEvent(event_.get()); }
+bool Reactor::hasUnsubmittedWork() const noexcept { return ring_->hasPrepared(); }
+
+// The kernel does not signal one event from inside another's: it puts that off, for milliseconds.
+void Reactor::wake() noexcept {
+  systemCalls().signalEvent(event_.get());
+  if (const int event = announced_; event >= 0) systemCalls().signalEvent(event);
+}
 
 void Reactor::awaitWake() {
   submit(wake_, [this](io_uring_sqe& entry) {

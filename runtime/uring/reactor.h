@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -84,6 +85,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void submit() override;
   void wake() noexcept override;
   bool hasReadyWork() const noexcept override;
+  bool hasUnsubmittedWork() const noexcept override;
 
  private:
   // At most 1 MiB of receive buffers for a loop, small enough to stay in the cache.
@@ -103,6 +105,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion);
   void awaitWake();
+  void announceWork() const noexcept;
   void awaitZeroCopySends();
   void woken(int result, std::uint32_t flags);
 
@@ -115,6 +118,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
   unsigned place_ = 0;             // That of the entry being prepared.
   OwnedFd event_;
+  mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
+  mutable std::atomic<int> announced_{-1};  // The same, for wake().
   std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
   std::unique_ptr<ZeroCopySends> zeroCopySends_;

@@ -123,4 +123,8 @@ int Ring::registerBufferRing(io_uring_buf_reg& registration) noexcept {
   return calls_.registerWith(ring_, IORING_REGISTER_PBUF_RING, &registration, 1);
 }
 
+int Ring::registerEvent(int event) noexcept {
+  return calls_.registerWith(ring_, IORING_REGISTER_EVENTFD, &event, 1);
+}
+
 }  // namespace penstock::uring

@@ -34,6 +34,9 @@ class Ring {
 
   bool hasCompletions() const noexcept;
 
+  // Whether entries were prepared that the kernel has not been given.
+  bool hasPrepared() const noexcept { return io_uring_sq_ready(&ring_) > 0; }
+
   // Takes at most `most` completions, oldest first, each before `complete(cqe)` is called for it.
   template <class Complete>
   void reap(unsigned most, Complete complete) {
@@ -47,6 +50,9 @@ class Ring {
   bool has(Feature feature) const noexcept { return (features_ & feature) != 0; }
 
   int registerBufferRing(io_uring_buf_reg& registration) noexcept;
+
+  // From now on the kernel signals `event` when completions came or are ready to be run.
+  int registerEvent(int event) noexcept;
 
  private:
   static constexpr unsigned kEntries = 1024;

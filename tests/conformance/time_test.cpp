@@ -5,11 +5,15 @@
 #include <penstock/tests/support/reactor_fixture.h>
 
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace penstock;
@@ -312,6 +316,40 @@ BOOST_AUTO_TEST_CASE(a_foreign_poll_loop_can_drive_the_reactor, *precondition(on
   BOOST_TEST(client.received.size() >= 400U);
   BOOST_TEST(timer);
   BOOST_TEST(idlePolls == 0);  // Whenever there was work, the descriptor said so.
+}
+
+// Whether the thread sleeps in the kernel.
+bool asleep(long thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const auto name = stat.rfind(')');
+  return name != std::string::npos && stat.compare(name, 3, ") S") == 0;
+}
+
+BOOST_AUTO_TEST_CASE(a_foreign_loop_asleep_in_poll_is_woken_at_once, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  bool called = false, queued = false;
+  pollfd readable{loop->pollDescriptor(), POLLIN, 0};
+  for (int turn = 0; turn < 100 && (loop->timeUntilDue() || ::poll(&readable, 1, 0) > 0); ++turn) {
+    loop->iterate();
+  }
+  const long sleeper = ::syscall(SYS_gettid);
+  const TimePoint before = loop->now();
+
+  std::thread other([&] {
+    while (!asleep(sleeper) && Clock::now() - before < 5s) std::this_thread::yield();
+    queued = loop->callFromThread([&] { called = true; });
+  });
+  const int ready = ::poll(&readable, 1, 10000);
+  const Duration slept = loop->now() - before;
+  other.join();
+  for (int turn = 0; turn < 100 && !called; ++turn) loop->iterate();
+
+  BOOST_TEST(queued);
+  BOOST_TEST(ready == 1);
+  BOOST_TEST((slept < 9s));
+  BOOST_TEST(called);
 }
 
 // --- run() and stop() ---------------------------------------------------------------------------
