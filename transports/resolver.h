@@ -27,7 +27,8 @@ struct Resolution {
 // Looks one name up, and may block. Called by several threads at once. Ports are left 0.
 using HostLookup = std::function<Resolution(const std::string& host)>;
 
-// getaddrinfo(3). A name without addresses is ConnectionError::kUnresolved.
+// getaddrinfo(3). A name without addresses is ConnectionError::kUnresolved. "localhost" has one
+// even where the system knows none (RFC 6761), as in a container without /etc/hosts.
 PENSTOCK_API Resolution lookUpHost(const std::string& host);
 
 // Called once: falsy and the addresses with their port, or why there are none.
