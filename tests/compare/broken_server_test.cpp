@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE compare_broken_server
 #include <penstock/bench/compare/run/gates.h>
 #include <penstock/bench/compare/run/sample.h>
+#include <penstock/bench/compare/run/system_calls.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -100,6 +101,20 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_not_end_is_killed_and_told) {
 BOOST_AUTO_TEST_CASE(an_engine_without_the_workload_is_told_apart_from_one_that_fails) {
   BOOST_TEST(sampleOf(broken("unserved")).notServed);
   BOOST_TEST(!sampleOf(broken("refuse")).notServed);
+}
+
+BOOST_AUTO_TEST_CASE(calls_of_a_server_that_failed_are_not_counted) {
+  const Engine engine = broken("refuse");
+  SampleRequest request;
+  request.cell.workload = "echo";
+  request.engine = &engine;
+  request.cores = cores();
+
+  const SystemCalls calls = countSystemCalls(request);
+
+  BOOST_TEST(calls.whyNot != "");
+  BOOST_TEST(calls.perUnit.empty());
+  BOOST_TEST(calls.units == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_backend_that_is_not_the_one_claimed_is_invalid) {

@@ -126,6 +126,7 @@ SystemCalls countSystemCalls(SampleRequest request) {
   const auto calls = parseStraceSummary(file.text());
   result.whyNot = sample.fault;
   if (result.whyNot.empty() && calls.empty()) result.whyNot = "strace could not trace the server";
+  if (!result.whyNot.empty() || sample.load.totalUnits <= 0) return result;
   for (const auto& [name, count] : calls) result.perUnit[name] = count / sample.load.totalUnits;
   result.counts = countsIn(sample.lastLine);
   result.units = sample.load.totalUnits;
