@@ -35,11 +35,22 @@ Usability uringUsability() {
 #endif
 }
 
+// Ends in the remedy: the words of the code, "operation not supported", would only blur it.
+class BackendRefused final : public std::system_error {
+ public:
+  explicit BackendRefused(std::string message)
+      : std::system_error(std::make_error_code(std::errc::not_supported)),
+        message_(std::move(message)) {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
+};
+
 BackendChoice chooseUring(const std::string& asker) {
   Usability uring = uringUsability();
   if (uring.usable) return {Backend::kUring, asker + "; " + uring.why};
-  throw std::system_error(std::make_error_code(std::errc::not_supported),
-                          asker + ", but " + uring.why + "; " + uring.remedy);
+  throw BackendRefused(asker + ", but " + uring.why + "; " + uring.remedy);
 }
 
 BackendChoice chooseBest() {
