@@ -88,7 +88,17 @@ void FileHandle::continueLending() {
 
 void FileHandle::lentCompleted(int result) {
   constexpr int kReadable = POLLIN | POLLRDHUP | POLLHUP | POLLERR;
-  if (result < 0 && result != -ECANCELED) return connectionLost(errorOf(result));
+  switch (-result) {
+    case ECANCELED:
+    case EINTR:
+    case EAGAIN:
+    case ENOMEM:
+    case ENOBUFS:
+      return continueLending();
+    default:
+      break;
+  }
+  if (result < 0) return connectionLost(errorOf(result));
   if (result > 0) {
     if ((result & POLLOUT) && bufferedBytes() > 0) startWriting();
     lentReady((result & kReadable) != 0, (result & POLLOUT) != 0);
@@ -318,7 +328,8 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
   if (disconnected()) return;
   switch (-result) {
     case EAGAIN:
-      if (lent()) return;  // Readiness is reported, and will be.
+      // Space may have been reported before this: then only a new poll tells of it again.
+      if (lent()) return loop().cancel(reads());
       [[fallthrough]];
     case ENOBUFS:
     case ENOMEM:
