@@ -95,6 +95,10 @@ void Connection::lentReadEnded(ssize_t result) {
   endOfInput();
 }
 
+void Connection::lentRestWritten() {
+  if (disconnecting() || writeDisconnecting()) startWriting();
+}
+
 std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) noexcept {
   return std::exchange(protocol_, std::move(next));
 }

@@ -23,6 +23,10 @@ class DescriptorUser {
   // `writable` say what to try. May end the connection, not destroy it.
   virtual void descriptorReady(bool readable, bool writable) = 0;
 
+  // A close or half-close is due and all that was queued is written: writes what the user itself
+  // still holds for this connection. False: not all of it yet; see Connection::lentRestWritten().
+  virtual bool writeRest() = 0;
+
  protected:
   ~DescriptorUser() = default;
 };
@@ -50,6 +54,12 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   // What `user` found when reading: the end of input (0) or -errno; told to the protocol.
   void lentReadEnded(ssize_t result);
+
+  // `user` holds nothing more: a close or half-close that has waited for it goes on.
+  void lentRestWritten();
+
+  // Whether startReading() cannot bring anything more.
+  bool inputEnded() const noexcept { return inputEnded_; }
 
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept final;
 
@@ -87,9 +97,7 @@ class PENSTOCK_API Connection : public ReactorObject,
   bool lent() const noexcept { return user_ != nullptr; }
   void lentReady(bool readable, bool writable);
 
-  // Whether startReading() may still bring anything.
-  bool inputEnded() const noexcept { return inputEnded_; }
-
+  bool restWritten() final { return !user_ || user_->writeRest(); }
   void startWriting() override;
   void startAborting() override;
 

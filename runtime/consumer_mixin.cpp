@@ -78,8 +78,8 @@ ConsumerMixin::AfterWrite ConsumerMixin::drained() {
     if (!aborting_) resumeProducer();
     return AfterWrite::kIdle;
   }
-  if (disconnecting_) return producer_ || aborting_ ? AfterWrite::kIdle : AfterWrite::kClose;
-  if (writeDisconnecting_ && !writeDisconnected_) {
+  if (disconnecting_) return mayClose() ? AfterWrite::kClose : AfterWrite::kIdle;
+  if (writeDisconnecting_ && !writeDisconnected_ && restWritten()) {
     writeDisconnected_ = true;
     return AfterWrite::kHalfClose;
   }

@@ -68,6 +68,10 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   // Whether the producer must hold. A transport that counts other things than bytes overrides it.
   virtual bool isSendBufferFull() const noexcept { return outgoing_.size() > highWaterMark_; }
 
+  // A close or half-close is due and the buffer is empty: whether nothing is left to write
+  // elsewhere either. False: startWriting() will be called when that is so.
+  virtual bool restWritten() { return true; }
+
   // What a family must be able to do. None of these calls back.
   virtual void startReading() = 0;   // Deliver what is received.
   virtual void stopReading() = 0;    // Deliver nothing more, until startReading().
@@ -85,6 +89,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool accepts() const noexcept { return connected_ && !writeDisconnected_; }
   void bytesQueued();
   AfterWrite drained();
+  bool mayClose() { return !producer_ && !aborting_ && restWritten(); }
   void resumeProducer();
 
   Producer* producer_ = nullptr;

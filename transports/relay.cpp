@@ -6,8 +6,10 @@
 #include <penstock/transports/pipe_pool.h>
 #include <penstock/transports/relay.h>
 
-#include <algorithm>
+#include <sys/socket.h>
+
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
@@ -19,7 +21,7 @@ namespace {
 constexpr std::size_t kCopiedBeforeSplicing = 256 * 1024;  // Short exchanges are not worth a pipe.
 constexpr std::size_t kMostSplicedPerTurn = 4 << 20;       // Of one direction: others wait.
 
-// One side of a relay: it takes what its own transport receives to the other one.
+// One side of a relay: it takes what the other one receives to its own transport.
 class RelayEnd final : public Protocol, private DescriptorUser, private Producer {
  public:
   RelayEnd(Transport& own, RelayTap* tap)
@@ -31,7 +33,7 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
   }
   void begin(std::unique_ptr<Protocol> previous) {
     previous_ = std::move(previous);
-    other_->own_.registerProducer(*this, Production::kStreaming);
+    own_.registerProducer(*this, Production::kStreaming);
   }
 
   void connectionMade(Transport&) override {}  // It was made before the relay was.
@@ -42,28 +44,36 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
   void connectionLost(std::error_code why) override;
 
  private:
-  // A direction is the producer of the transport it writes to, which stops its reading while
-  // copying, asks for more when what was copied has drained once it is spliced, and does not close
-  // before it has ended. What follows from a loss is up to connectionLost().
-  void pauseProducing() override { own_.pauseProducing(); }
-  void resumeProducing() override { connection_ ? pump() : own_.resumeProducing(); }
+  // The producer of its own transport: that stops the other one's reading while copying, asks for
+  // more when what was copied has drained once it is spliced, and does not close before the other
+  // one has ended. What follows from a loss is up to connectionLost().
+  void pauseProducing() override;
+  void resumeProducing() override;
   void stopProducing() override {}
 
+  // Told to close or half-close, by somebody else, without waiting for the other side's end.
+  bool closing() const {
+    return !own_.producer() && (own_.disconnecting() || own_.writeDisconnecting());
+  }
+  void closeIfDone();
+
   void descriptorReady(bool readable, bool writable) override;
+  bool writeRest() override { return inPipe_ == 0 || drainPipe(); }
   void beginSplicing();
   void lendOwn(Connection& connection);
   void pump();
   bool fillPipe(std::size_t& moved);
+  ssize_t spliceFromOther();
   bool drainPipe();
-  void closeIfDone();
+  void endIfBroken();
 
   Transport& own_;
   RelayTap* const tap_;
   RelayEnd* other_ = nullptr;           // Null once the other side is lost.
   std::unique_ptr<Protocol> previous_;  // May be running when the relay begins.
-  std::size_t copied_ = 0;
-  Connection* connection_ = nullptr;  // Of own_, once its descriptor is lent to us.
-  Pipe pipe_;
+  std::size_t copied_ = 0;              // Of what own_ has received.
+  Connection* connection_ = nullptr;    // Of own_, once its descriptor is lent to us.
+  Pipe pipe_;                           // On its way to own_. Outlives the other side.
   std::size_t inPipe_ = 0;
   Timer again_;  // Goes on with pumping in the next turn.
   bool inputEnded_ = false;
@@ -73,6 +83,7 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
 
 void RelayEnd::dataReceived(Bytes bytes) {
   if (!other_) return;
+  if (other_->closing()) return own_.pauseProducing();  // It takes nothing more.
   if (tap_) tap_->passing(own_, bytes);
   if (!other_) return;  // The tap may have ended it.
   other_->own_.write(bytes);
@@ -97,7 +108,6 @@ void RelayEnd::connectionLost(std::error_code why) {
   again_.cancel();
   if (RelayEnd* other = std::exchange(other_, nullptr)) {
     other->other_ = nullptr;
-    other->again_.cancel();
     other->own_.unregisterProducer();
     if (why) {
       other->own_.abortConnection();
@@ -106,6 +116,15 @@ void RelayEnd::connectionLost(std::error_code why) {
     }
   }
   if (previous_) previous_->connectionLost(why);
+}
+
+void RelayEnd::pauseProducing() {
+  if (other_) other_->own_.pauseProducing();
+}
+
+void RelayEnd::resumeProducing() {
+  if (connection_) return pump();
+  if (other_) other_->own_.resumeProducing();
 }
 
 void RelayEnd::beginSplicing() {
@@ -125,21 +144,30 @@ void RelayEnd::lendOwn(Connection& connection) {
   connection.lend(*this);
   connection.resumeProducing();  // A pause of the copying must not hold back what it received.
   connection.unregisterProducer();
-  if (!other_->inputEnded_) connection.registerProducer(*other_, Production::kPull);
+  if (!other_->inputEnded_) connection.registerProducer(*this, Production::kPull);
 }
 
 void RelayEnd::descriptorReady(bool readable, bool writable) {
   free_ = true;
-  if (readable) {
-    readable_ = true;
-    pump();
-  }
-  if (writable && other_) other_->pump();
+  readable_ = readable_ || readable;
+  if (writable) pump();
+  if (!readable || !other_) return;
+  other_->pump();
+  endIfBroken();
+}
+
+// A reset does not wait until it is met by a read, which is not tried while the sink takes nothing
+// or after the end of input.
+void RelayEnd::endIfBroken() {
+  if (!other_ || (other_->inPipe_ == 0 && !inputEnded_)) return;
+  int error = 0;
+  socklen_t length = sizeof error;
+  systemCalls().getsockopt(own_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) connection_->connectionLost(errorOf(-error));
 }
 
 void RelayEnd::pump() {
-  if (!free_ || !other_ || !other_->free_ || inputEnded_) return;
-  if (other_->own_.bufferedBytes() > 0) return;  // It asks again when that has drained.
+  if (!free_ || own_.bufferedBytes() > 0) return;  // It asks again when that has drained.
   std::size_t moved = 0;
   while (moved < kMostSplicedPerTurn) {
     if (inPipe_ == 0 && !fillPipe(moved)) return;
@@ -148,43 +176,50 @@ void RelayEnd::pump() {
   again_.arm(Duration::zero());
 }
 
-// False: nothing is in the pipe, so that it was given back.
+// False: there is nothing to fill it with, so that it was given back.
 bool RelayEnd::fillPipe(std::size_t& moved) {
-  if (!readable_) return false;
+  if (!other_ || !other_->free_ || !other_->readable_ || other_->inputEnded_) return false;
+  if (closing() || other_->own_.disconnecting()) return false;
   pipe_ = PipePool::ofThisThread().take();
   if (!pipe_.readEnd) {
     again_.arm(std::chrono::milliseconds(10));  // Out of descriptors: try when some are free.
     return false;
   }
-  ssize_t got;
-  do {
-    got = systemCalls().splice(own_.descriptor(), pipe_.writeEnd.get(), PipePool::kSplicePipe);
-  } while (got == -EINTR);
+  const ssize_t got = spliceFromOther();
   if (got > 0) {
     inPipe_ = static_cast<std::size_t>(got);
     moved += inPipe_;
     return true;
   }
   PipePool::ofThisThread().give(std::move(pipe_));
-  readable_ = false;
-  if (got != -EAGAIN) connection_->lentReadEnded(got);
+  other_->readable_ = false;
+  if (got != -EAGAIN) other_->connection_->lentReadEnded(got);
   return false;
 }
 
-// False: the other side takes no more now, or is lost.
+ssize_t RelayEnd::spliceFromOther() {
+  const int from = other_->own_.descriptor();
+  ssize_t got;
+  do {
+    got = systemCalls().splice(from, pipe_.writeEnd.get(), PipePool::kSplicePipe);
+  } while (got == -EINTR);
+  return got;
+}
+
+// False: our transport takes no more now, or is lost.
 bool RelayEnd::drainPipe() {
   while (inPipe_ > 0) {
-    const ssize_t sent =
-        systemCalls().splice(pipe_.readEnd.get(), other_->own_.descriptor(), inPipe_);
+    const ssize_t sent = systemCalls().splice(pipe_.readEnd.get(), own_.descriptor(), inPipe_);
     if (sent == -EINTR) continue;
     if (sent == -EAGAIN) return false;
     if (sent < 0) {
-      other_->connection_->connectionLost(errorOf(sent));
+      connection_->connectionLost(errorOf(sent));
       return false;
     }
     inPipe_ -= static_cast<std::size_t>(sent);
   }
   PipePool::ofThisThread().give(std::move(pipe_));
+  connection_->lentRestWritten();
   return true;
 }
 
@@ -194,6 +229,10 @@ void check(const Transport& transport) {
   }
   if (transport.producer()) {
     throw std::logic_error("relay: unregister the transports' producers first");
+  }
+  const auto* connection = dynamic_cast<const Connection*>(&transport);
+  if (connection && connection->inputEnded()) {
+    throw std::logic_error("relay: the input of a transport has ended already");
   }
 }
 

@@ -21,6 +21,11 @@ class RelayTap {
 // direction. The end of input of one side half-closes the other once all was passed on; when both
 // have ended, both close. A reset or another error of one side resets the other.
 //
+// A side that is told to close or half-close takes nothing more but what was received for it by
+// then, and ends when that is written, the other one likewise; an abort drops it. A bare
+// loseConnection() waits, as ever, for its producer, and so until the other side has ended:
+// stopConsuming() does not.
+//
 // Bulk traffic that nobody taps does not come to user space at all: it is spliced from socket to
 // socket, in both families, and at most one pipe of kSplicePipe bytes holds what a direction has
 // on its way. Transports without a descriptor are copied between.
