@@ -286,8 +286,8 @@ BOOST_AUTO_TEST_CASE(large_portions_of_a_pull_producer_arrive_whole) {
 // --- Registration -------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_second_registration_throws_and_keeps_the_first) {
-  SlowReader test;
   ScriptedProducer second;
+  SlowReader test;
   test.sender().registerProducer(test.producer, Production::kStreaming);
 
   BOOST_CHECK_THROW(test.sender().registerProducer(second, Production::kPull), std::logic_error);

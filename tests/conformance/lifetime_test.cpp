@@ -256,8 +256,8 @@ BOOST_AUTO_TEST_CASE(a_listener_may_stop_from_inside_its_factory) {
 BOOST_AUTO_TEST_CASE(a_new_connection_may_be_opened_where_the_old_one_ends) {
   Recorder server, second;
   std::vector<std::unique_ptr<Recorder>> clients;
-  ReactorFixture loop;
   int accepted = 0;
+  ReactorFixture loop;
   Listener& listener = loop.listen([&]() -> std::unique_ptr<Protocol> {
     ++accepted;
     return std::make_unique<CountedProtocol>(accepted);

@@ -7,8 +7,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <liburing.h>
-
 #include <cstddef>
 #include <memory>
 #include <string>
