@@ -47,6 +47,9 @@ class BufferRing final : public BlockHome {
   // How many write buffers may keep at a time; half of them, unless said otherwise here.
   void allowKeeping(std::uint16_t most) noexcept { mostKept_ = most; }
 
+  // Whether a receive may find one.
+  bool anyWithKernel() const noexcept { return taken_ < count_; }
+
   // How many are not with the kernel.
   std::uint16_t taken() const noexcept { return taken_; }
 

@@ -237,7 +237,12 @@ void FileHandle::readEnded(int result) {
       heldEnd_ = true;
       if (reading_ && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
       return;
-    case ENOBUFS:  // All shared buffers are in use: some come back by the end of the turn.
+    case ENOBUFS:
+      if (readKind_ == ReadKind::kOnce || readKind_ == ReadKind::kMultishot) {
+        if (!ListNode<InDeferred>::linked()) loop().deferUntilBuffersReturn(*this);
+        return;
+      }
+      [[fallthrough]];
     case EAGAIN:
     case ENOMEM:
       if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);

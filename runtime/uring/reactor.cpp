@@ -1,3 +1,4 @@
+#include <penstock/runtime/connection.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/uring/acceptor.h>
@@ -141,8 +142,18 @@ void Reactor::poll(std::optional<Duration> timeout) {
     any = true;
     complete(completion);
   });
+  feedStarved();
   // The kernel runs its deferred work in portions and tells of the first only.
   if (any && announcement_) systemCalls().signalEvent(announcement_.get());
+}
+
+void Reactor::deferUntilBuffersReturn(Connection& connection) noexcept {
+  starved_.pushBack(connection);
+}
+
+void Reactor::feedStarved() noexcept {
+  if (starved_.empty() || !usualRing_->anyWithKernel()) return;
+  while (!starved_.empty()) deferToNextTurn(starved_.popFront());
 }
 
 void Reactor::complete(const io_uring_cqe& completion) {

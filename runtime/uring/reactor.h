@@ -68,6 +68,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   BulkBuffer bulkBuffer() const noexcept;
   void bulkBufferTaken() noexcept { bulkTakenIn_ = turn_; }
 
+  // `connection` found the shared buffers all in use: it is deferred once some have come back.
+  void deferUntilBuffersReturn(Connection& connection) noexcept;
+
   // Memory to receive into where there are none.
   Block& receiveBlock() { return receiveBlocks_.take(); }
 
@@ -104,6 +107,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   io_uring_sqe& nextEntry();
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion);
+  void feedStarved() noexcept;
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
@@ -116,7 +120,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
   std::uint64_t turn_ = 0;
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
-  unsigned place_ = 0;             // That of the entry being prepared.
+  IntrusiveList<Connection, InDeferred> starved_;
+  unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
   mutable std::atomic<int> announced_{-1};  // The same, for wake().
