@@ -5,8 +5,7 @@
 
 namespace penstock {
 
-CallQueue::Added CallQueue::addFromThread(Callback& callback) {
-  const std::lock_guard lock(mutex_);
+CallQueue::Added CallQueue::push(Callback& callback) {
   if (closed_ || fromThreads_.size() >= limit_) return Added::kRefused;
   fromThreads_.push_back(std::move(callback));
   const bool wasEmpty = !foreign_.exchange(true, std::memory_order_release);

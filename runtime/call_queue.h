@@ -26,7 +26,18 @@ class PENSTOCK_API CallQueue {
     kQueued,   // Queued behind others; whoever was first wakes the loop.
     kRefused,  // Full, or closed: it will not run.
   };
-  Added addFromThread(Callback& callback);  // Takes `callback`, unless it is refused.
+  // Takes `callback`, unless it is refused, and calls `wake()` if it is the first: before the loop
+  // can run it, for it may be the call that ends the loop.
+  template <class Wake>
+  Added addFromThread(Callback& callback, Wake wake) {
+    const std::lock_guard lock(mutex_);
+    const Added added = push(callback);
+    if (added == Added::kFirst) wake();
+    return added;
+  }
+  Added addFromThread(Callback& callback) {
+    return addFromThread(callback, [] {});
+  }
 
   // Refuses calls of other threads from now on. Those queued already still run.
   void close();
@@ -44,6 +55,7 @@ class PENSTOCK_API CallQueue {
   }
 
  private:
+  Added push(Callback& callback);
   void collect();
 
   const std::size_t limit_;

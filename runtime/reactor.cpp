@@ -128,16 +128,7 @@ DelayedCall Reactor::callLater(Duration delay, Callback callback) {
 void Reactor::callSoon(Callback callback) { calls_.add(std::move(callback)); }
 
 bool Reactor::callFromThread(Callback callback) {
-  switch (calls_.addFromThread(callback)) {
-    case CallQueue::Added::kFirst:
-      wake();
-      return true;
-    case CallQueue::Added::kQueued:
-      return true;
-    case CallQueue::Added::kRefused:
-      return false;
-  }
-  return false;
+  return calls_.addFromThread(callback, [this] { wake(); }) != CallQueue::Added::kRefused;
 }
 
 Reactor::TriggerId Reactor::addSystemEventTrigger(Phase phase, Event event, Callback callback) {
