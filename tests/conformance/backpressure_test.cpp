@@ -336,8 +336,8 @@ BOOST_AUTO_TEST_CASE(registering_on_a_disconnected_consumer_stops_the_producer_a
 }
 
 BOOST_AUTO_TEST_CASE(a_new_producer_is_not_taken_for_a_paused_one) {
-  SlowReader test;
   ScriptedProducer second;
+  SlowReader test;
   test.sender().registerProducer(test.producer, Production::kStreaming);
   test.sender().write(asBytes(kFlood));
   test.sender().unregisterProducer();
