@@ -130,6 +130,13 @@ SystemCalls& systemCalls() noexcept {
   return other ? *other : kernel;
 }
 
+bool isUnixSocket(int fd) noexcept {
+  int domain = AF_UNIX;
+  socklen_t length = sizeof domain;
+  systemCalls().getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  return domain == AF_UNIX;
+}
+
 SystemCalls* replaceSystemCalls(SystemCalls* calls) noexcept {
   return replacement.exchange(calls, std::memory_order_acq_rel);
 }

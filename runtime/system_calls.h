@@ -65,6 +65,9 @@ class SystemCalls {
 // Those in use by this process: the kernel's, or what a test put in their place.
 SystemCalls& systemCalls() noexcept;
 
+// Whether `fd` is a UNIX socket; yes where it cannot be told, since those need more care.
+bool isUnixSocket(int fd) noexcept;
+
 // Puts `calls` in place (null: the kernel's) and returns what was there. Before any reactor.
 SystemCalls* replaceSystemCalls(SystemCalls* calls) noexcept;
 

@@ -13,6 +13,7 @@ namespace penstock::epoll {
 Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory)
     : reactor_(reactor),
       fd_(std::move(fd)),
+      isUnix_(isUnixSocket(fd_.get())),
       factory_(std::move(factory)),
       relief_(reactor, [this] { reactor_.changeWatch(fd_.get(), EPOLLIN, *this); }) {}
 
@@ -76,7 +77,7 @@ void Acceptor::open(OwnedFd accepted) noexcept {
   if (!accepted) return;
   try {
     if (auto protocol = factory_())
-      Stream::open(reactor_, std::move(accepted), std::move(protocol));
+      Stream::open(reactor_, std::move(accepted), std::move(protocol), isUnix_);
   } catch (...) {
     reactor_.logException("accepting a connection");
   }

@@ -29,6 +29,7 @@ class Acceptor final : public Listener, public ReactorObject, public ReadyHandle
 
   Reactor& reactor_;
   OwnedFd fd_;
+  const bool isUnix_;
   ProtocolFactory factory_;
   AcceptRelief relief_;
   int acceptsPerEvent_ = 1;  // Adapts, so that a quiet listener seldom hears EAGAIN.

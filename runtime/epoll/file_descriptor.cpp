@@ -9,7 +9,10 @@
 namespace penstock::epoll {
 namespace {
 
-constexpr std::uint32_t kReadEdges = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kReadEdges = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+
+// What makes reads end early: the end of input is behind the bytes, or urgent data among them.
+constexpr std::uint32_t kCutsReads = EPOLLPRI | EPOLLRDHUP | EPOLLHUP;
 
 }  // namespace
 
@@ -18,7 +21,8 @@ FileDescriptor::FileDescriptor(Reactor& reactor, OwnedFd fd, std::unique_ptr<Pro
 
 Reactor& FileDescriptor::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
 
-void FileDescriptor::open() {
+void FileDescriptor::open(bool readsDry) {
+  readsDry_ = readsDry;
   loop().watch(fd_.get(), kReadEdges, *this);
   connectionMade();
 }
@@ -49,8 +53,8 @@ void FileDescriptor::stopForLending() {
 void FileDescriptor::ready(std::uint32_t events) {
   if (disconnected()) return;  // A stale event: it was lost earlier in this batch.
   if (lent()) return readyForUser(events);
-  if (events & (EPOLLRDHUP | EPOLLHUP)) peerEnded_ = true;
-  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+  if (events & kCutsReads) readsDry_ = true;
+  if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
     readable_ = true;
     if (reading_ && !aborting()) {
       doRead();  // What came before the end is read first, and the end found by reading on.
@@ -105,7 +109,7 @@ void FileDescriptor::doRead() {
 
 void FileDescriptor::received(std::size_t count, Block& block) {
   noteSize(count, block.capacity);
-  readable_ = count == block.capacity || peerEnded_;
+  readable_ = count == block.capacity || readsDry_;
   {
     const Bytes bytes(block.data, count);
     const BufferPool::Lending lending(loop().buffers(), block, bytes);

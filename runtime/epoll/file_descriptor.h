@@ -31,8 +31,9 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
  protected:
   FileDescriptor(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
 
-  // Registers the descriptor and tells the protocol. Throws std::system_error.
-  void open();
+  // Registers the descriptor and tells the protocol. Throws std::system_error. `readsDry`: see
+  // below.
+  void open(bool readsDry = false);
 
   void startReading() final;
   void stopReading() final;
@@ -61,7 +62,7 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
 
   bool reading_ : 1 = false;       // The protocol wants data.
   bool readable_ : 1 = false;      // An edge was seen and the descriptor not yet read dry.
-  bool peerEnded_ : 1 = false;     // EPOLLRDHUP or EPOLLHUP was seen: read on to the end.
+  bool readsDry_ : 1 = false;      // A short read does not tell that nothing is left.
   bool spaceAwaited_ : 1 = false;  // Nothing can be sent before the next EPOLLOUT.
   bool watchesSpace_ : 1 = false;  // EPOLLOUT is registered.
   std::uint8_t fullReads_ = 0;     // In a row.

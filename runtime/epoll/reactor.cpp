@@ -37,7 +37,8 @@ Reactor::~Reactor() { abandonAll(); }
 int Reactor::socketFlags() const noexcept { return SOCK_NONBLOCK | SOCK_CLOEXEC; }
 
 Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
-  return Stream::open(*this, std::move(fd), std::move(protocol));
+  const bool isUnix = isUnixSocket(fd.get());
+  return Stream::open(*this, std::move(fd), std::move(protocol), isUnix);
 }
 
 Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory) {

@@ -5,9 +5,11 @@
 
 namespace penstock::epoll {
 
-Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+// A read of a UNIX socket ends at each message that carries a descriptor.
+Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        bool isUnix) {
   std::unique_ptr<Stream> stream(new Stream(reactor, std::move(fd), std::move(protocol)));
-  stream->FileDescriptor::open();
+  stream->FileDescriptor::open(isUnix);
   return *stream.release();
 }
 

@@ -7,8 +7,9 @@ namespace penstock::epoll {
 
 class Stream final : public FileDescriptor {
  public:
-  // Owned by `reactor` from here on. Throws std::system_error.
-  static Transport& open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
+  // Owned by `reactor` from here on. `isUnix`: it is a UNIX socket. Throws std::system_error.
+  static Transport& open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                         bool isUnix);
 
  private:
   using FileDescriptor::FileDescriptor;
