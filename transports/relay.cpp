@@ -5,6 +5,7 @@
 #include <penstock/runtime/timer.h>
 #include <penstock/transports/pipe_pool.h>
 #include <penstock/transports/relay.h>
+#include <penstock/transports/sigpipe_block.h>
 
 #include <sys/socket.h>
 
@@ -159,7 +160,9 @@ void RelayEnd::descriptorReady(bool readable, bool writable) {
 // A reset does not wait until it is met by a read, which is not tried while the sink takes nothing
 // or after the end of input.
 void RelayEnd::endIfBroken() {
-  if (!other_ || (other_->inPipe_ == 0 && !inputEnded_)) return;
+  if (!other_) return;
+  const bool sinkIsFull = other_->inPipe_ > 0 || other_->own_.bufferedBytes() > 0;
+  if (!sinkIsFull && !inputEnded_) return;
   int error = 0;
   socklen_t length = sizeof error;
   systemCalls().getsockopt(own_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
@@ -206,13 +209,16 @@ ssize_t RelayEnd::spliceFromOther() {
   return got;
 }
 
-// False: our transport takes no more now, or is lost.
+// False: our transport takes no more now, or is lost. A splice into a socket whose peer has gone
+// raises SIGPIPE.
 bool RelayEnd::drainPipe() {
+  SigpipeBlock noSignal;
   while (inPipe_ > 0) {
     const ssize_t sent = systemCalls().splice(pipe_.readEnd.get(), own_.descriptor(), inPipe_);
     if (sent == -EINTR) continue;
     if (sent == -EAGAIN) return false;
     if (sent < 0) {
+      if (sent == -EPIPE) noSignal.raised();
       connection_->connectionLost(errorOf(sent));
       return false;
     }

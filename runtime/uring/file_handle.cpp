@@ -23,10 +23,7 @@ FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> p
     zeroCopyFrom_ = static_cast<std::uint8_t>(std::bit_width(reactor.zeroCopyFrom() - 1));
   }
   if (!reactor.multishotReceive() || !reactor.ring().has(kMultishotReceive)) return;
-  int domain = AF_UNIX;
-  socklen_t length = sizeof domain;
-  systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length);
-  multishotWorks_ = domain != AF_UNIX;
+  multishotWorks_ = !isUnixSocket(fd_.get());
 }
 
 FileHandle::~FileHandle() {
@@ -72,6 +69,11 @@ void FileHandle::stopForLending() {
   if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
 }
 
+// What was received before, nobody will hear once the connection is closing.
+bool FileHandle::mayLend() const noexcept {
+  return lent() && (disconnecting() || (!held_ && !heldEnd_));
+}
+
 // The borrower's system calls must not block, so from here on the descriptor is non-blocking.
 void FileHandle::continueLending() {
   if (reads().inFlight()) return;
@@ -107,11 +109,12 @@ void FileHandle::lentCompleted(int result) {
 }
 
 void FileHandle::doRead() {
-  if (lent() && !held_ && !heldEnd_) {
-    if (!reads().inFlight() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+  if (reads().inFlight() || disconnected()) return;
+  if (mayLend()) {
+    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
   }
-  if (!reading_ || reads().inFlight() || held_ || heldEnd_ || disconnected()) return;
+  if (!reading_ || held_ || heldEnd_) return;
   if (awaitsBulkBuffer()) {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
@@ -156,8 +159,9 @@ void FileHandle::submitRead() {
 
 void FileHandle::readCompleted(int result, std::uint32_t flags) {
   if (readKind_ == ReadKind::kLent) return lentCompleted(result);
-  if (disconnected() || disconnecting() || aborting()) return dropReceived(result, flags);
-  if (result > 0) {
+  if (disconnected() || disconnecting() || aborting()) {
+    dropReceived(result, flags);
+  } else if (result > 0) {
     received(result, flags);
   } else {
     readEnded(result);
@@ -256,12 +260,12 @@ void FileHandle::readEnded(int result) {
 }
 
 void FileHandle::continueDeferred() {
-  if (lent() && !held_ && !heldEnd_) return continueLending();
+  if (mayLend()) return continueLending();
   if (held_) deliverHeld();
   if (disconnected() || held_) return;
   if (reading_ && heldEnd_) {
     heldEnd_ = false;
-    return endOfInput();
+    endOfInput();
   }
   doRead();
 }

@@ -81,6 +81,7 @@ class PENSTOCK_API FileHandle : public Connection,
   void readEnded(int result);
   void noteSize(std::size_t count) noexcept;
   void deliverHeld();
+  bool mayLend() const noexcept;
   void continueLending();
   void lentCompleted(int result);
 

@@ -2,8 +2,10 @@
 #define BOOST_TEST_MODULE relay_end
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/transports/relaying.h>
 
+#include <signal.h>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+using boost::unit_test::precondition;
 
 namespace {
 
@@ -380,4 +383,36 @@ BOOST_AUTO_TEST_CASE(relays_opened_and_dropped_at_random_end_on_all_sides) {
   loop.runUntil([&] { return std::ranges::all_of(ends, over); }, "the ends of the relays");
   loop.runUntil([&] { return std::ranges::all_of(peers, over); }, "the peers");
   for (const RelayPeer& peer : peers) BOOST_TEST(peer.pattern.good());
+}
+
+// --- What a library must not do to its process --------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_spliced_sink_that_has_gone_raises_no_signal, *precondition(onRealKernel)) {
+  ::signal(SIGPIPE, SIG_DFL);  // A library that raises it ends this program here.
+  for (const Joint joint : {Joint::kTcp, Joint::kUnix}) {
+    Relaying test;
+    test.open(Mode::kSpliced, joint, joint);
+
+    test.right.transport().abortConnection();
+    test.left.send(kBulk);
+
+    test.waitForLosses();
+    BOOST_TEST(test.b.lost);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_still_received_is_spliced_to_a_side_that_closes_when_the_other_has) {
+  for (const Joint joint : {Joint::kTcp, Joint::kUnix}) {
+    Relaying test;
+    test.connectBoth(joint, joint);
+    test.relayIn(Mode::kCopied);
+
+    test.b.transport().loseConnection();
+    test.left.send(kBulk);
+    test.left.transport().loseWriteConnection();
+
+    test.waitFor(test.right, test.left);
+    test.waitForLosses();
+    BOOST_TEST(!test.right.why);
+  }
 }
