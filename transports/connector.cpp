@@ -151,6 +151,7 @@ void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
 
 void Connector::open(OwnedFd fd) {
   std::unique_ptr<Protocol> protocol = makeProtocol();
+  if (state_ != State::kConnecting) return;  // The factory has called it off.
   if (!protocol) return failSoon(why_);
   try {
     reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)));

@@ -164,3 +164,22 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_does_not_answer_leaves_time_for_the_next
   BOOST_TEST(client.made());
   BOOST_TEST(failures == 0);
 }
+
+BOOST_FIXTURE_TEST_CASE(a_factory_that_stops_its_own_connector_gets_no_connection, Connecting) {
+  const Address at = listen();
+  Connector* connector = nullptr;
+  connector = &connectTcp(
+      loop.reactor(), at,
+      [&] {
+        connector->stopConnecting();
+        return client.makeProtocol();
+      },
+      failing());
+
+  loop.runUntil([this] { return failures > 0; }, "the failure");
+  loop.settle();
+
+  BOOST_TEST(failures == 1);
+  BOOST_CHECK(*failed == ConnectionError::kStopped);
+  BOOST_TEST(!client.made());
+}
