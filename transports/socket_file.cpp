@@ -8,11 +8,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 namespace penstock {
 namespace {
+
+// Another process holds the lock for a few system calls; one that keeps it is not waited for.
+constexpr int kTries = 20;
+constexpr auto kBetweenTries = std::chrono::milliseconds(2);
 
 // Only a refusal proves that nobody listens: a full backlog or a missing permission does not.
 bool isStale(const Address& at) {
@@ -30,7 +36,11 @@ DirectoryLock::DirectoryLock(const std::string& path) {
   std::string directory = std::filesystem::path(path).parent_path().string();
   if (directory.empty()) directory = ".";
   directory_.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory_ && ::flock(directory_.get(), LOCK_EX | LOCK_NB) < 0) directory_.reset();
+  for (int i = 0; directory_ && i < kTries; ++i) {
+    if (::flock(directory_.get(), LOCK_EX | LOCK_NB) == 0) return;
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+  directory_.reset();
 }
 
 SocketFile SocketFile::bind(int fd, const Address& at, bool replaceStale) {

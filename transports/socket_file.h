@@ -10,7 +10,8 @@
 
 namespace penstock {
 
-// Holds the directory of `path` locked (flock), unless another process does or it cannot be read.
+// Holds the directory of `path` locked (flock), unless another process keeps it or it cannot be
+// read.
 class DirectoryLock {
  public:
   explicit DirectoryLock(const std::string& path);
