@@ -12,9 +12,11 @@ CallQueue::Added CallQueue::push(Callback& callback) {
   return wasEmpty ? Added::kFirst : Added::kQueued;
 }
 
-void CallQueue::close() {
+std::vector<Callback> CallQueue::takeLast() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  foreign_.store(false, std::memory_order_relaxed);
+  return std::move(fromThreads_);
 }
 
 void CallQueue::collect() {

@@ -39,8 +39,12 @@ class PENSTOCK_API CallQueue {
     return addFromThread(callback, [] {});
   }
 
-  // Refuses calls of other threads from now on. Those queued already still run.
-  void close();
+  // Refuses calls of other threads from now on. Those queued already run through `run(callback)`
+  // before this returns; the loop's own are dropped.
+  template <class Run>
+  void close(Run run) {
+    for (Callback& callback : takeLast()) run(callback);
+  }
 
   bool empty() const noexcept { return own_.empty() && !foreign_.load(std::memory_order_acquire); }
 
@@ -56,6 +60,7 @@ class PENSTOCK_API CallQueue {
 
  private:
   Added push(Callback& callback);
+  std::vector<Callback> takeLast();
   void collect();
 
   const std::size_t limit_;

@@ -3,6 +3,8 @@
 #include <penstock/runtime/signal_watch.h>
 #include <penstock/runtime/system_calls.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -16,45 +18,65 @@ namespace {
 // How long the end of a reactor waits for the kernel to give memory back; then it is leaked.
 constexpr Duration kAbandonLimit = std::chrono::seconds(5);
 
+// How often what a connectionLost() has opened is disconnected in its turn.
+constexpr unsigned kMostRoundsOfDisconnecting = 100;
+
 void logToStderr(std::string_view line) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
 }
+
+// Says for its time that `flag` is set, also when an exception ends it.
+class Flagged {
+ public:
+  explicit Flagged(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+  ~Flagged() { flag_ = false; }
+  Flagged(const Flagged&) = delete;
+  Flagged& operator=(const Flagged&) = delete;
+
+ private:
+  bool& flag_;
+};
 
 }  // namespace
 
 Reactor::Reactor(ReactorOptions options)
     : calls_(options.threadCallLimit),
+      process_(::getpid()),
       log_(options.log ? std::move(options.log) : Log(&logToStderr)) {}
 
 Reactor::~Reactor() = default;
 
 void Reactor::run() {
   if (running_) throw std::logic_error("Reactor::run: it is running already");
-  running_ = true;
+  if (inTurn_) throw std::logic_error("Reactor::run: called from a callback of the loop");
+  const Flagged running(running_);
   for (const Phase phase : {Phase::kBefore, Phase::kDuring, Phase::kAfter}) {
     fire(Event::kStartup, phase);
   }
   while (!stopping_) turn(std::nullopt);
   fire(Event::kShutdown, Phase::kBefore);
   fire(Event::kShutdown, Phase::kDuring);
-  disconnectAll();
-  while (!objects_.empty() || !retired_.empty()) turn(std::chrono::milliseconds(100));
+  for (unsigned rounds = 0; disconnectMore(rounds);) turn(std::chrono::milliseconds(100));
   fire(Event::kShutdown, Phase::kAfter);
-  running_ = stopping_ = false;
+  stopping_ = false;
 }
 
 void Reactor::stop() { stopping_ = true; }
 
 void Reactor::iterate(Duration wait) {
+  if (inTurn_) throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   turn(wait);
   flushWriters();
   submit();
 }
 
+// A stop() from inside the turn ends its wait as well.
 void Reactor::turn(std::optional<Duration> atMost) {
+  const Flagged inTurn(inTurn_);
+  const bool stopped = stopping_;
   runCalls();
   flushWriters();
-  poll(waitTime(atMost));
+  poll(stopping_ && !stopped ? Duration::zero() : waitTime(atMost));
   reap();
 }
 
@@ -65,7 +87,7 @@ std::optional<Duration> Reactor::timeUntilDue() const {
 
 std::optional<Duration> Reactor::waitTime(std::optional<Duration> atMost) const {
   const bool workWaits =
-      !calls_.empty() || !deferred_.empty() || !writers_.empty() || stopping_ || hasReadyWork();
+      !calls_.empty() || !deferred_.empty() || !writers_.empty() || hasReadyWork();
   if (workWaits) return Duration::zero();
   const std::optional<TimePoint> deadline = timers_.nextDeadline();
   if (!deadline) return atMost;
@@ -117,8 +139,7 @@ TimePoint Reactor::now() const noexcept { return systemCalls().now(); }
 
 TimePoint Reactor::deadlineAfter(Duration delay) const {
   if (delay < Duration::zero()) throw std::invalid_argument("a delay cannot be negative");
-  const TimePoint present = now();
-  return delay > TimePoint::max() - present ? TimePoint::max() : present + delay;
+  return later(now(), delay);
 }
 
 DelayedCall Reactor::callLater(Duration delay, Callback callback) {
@@ -164,7 +185,7 @@ void Reactor::stopOnSignals() {
 }
 
 void Reactor::onStopSignals(UniqueFunction<void(int)> callback) {
-  signals_ = nullptr;
+  if (signals_) return signals_->callInstead(std::move(callback));
   signals_ = std::make_unique<SignalWatch>([this] { wake(); }, std::move(callback));
 }
 
@@ -186,18 +207,38 @@ void Reactor::disconnectAll() {
   }
 }
 
+// False: nothing is left, or what is left is opened anew faster than it ends.
+bool Reactor::disconnectMore(unsigned& rounds) noexcept {
+  if (objects_.empty()) return !retired_.empty();
+  if (rounds++ == kMostRoundsOfDisconnecting) {
+    log("penstock: gave up disconnecting: callbacks of what has ended keep opening something");
+    return false;
+  }
+  disconnectAll();
+  return true;
+}
+
+bool Reactor::inForkedChild() const noexcept { return ::getpid() != process_; }
+
 void Reactor::abandonAll() noexcept {
-  calls_.close();
+  if (inForkedChild()) return forgetAll();
+  calls_.close([this](Callback& callback) { runCallback(callback); });
   const TimePoint limit = now() + kAbandonLimit;
-  while (!objects_.empty() || !retired_.empty()) {
-    disconnectAll();  // Again: a connectionLost() may have opened something.
+  for (unsigned rounds = 0; disconnectMore(rounds);) {
     poll(retired_.empty() ? Duration::zero() : Duration(std::chrono::milliseconds(1)));
     reap();
     if (now() < limit) continue;
     log("penstock: the kernel did not let go of all buffers within 5 s; they are leaked");
-    while (!retired_.empty()) retired_.popFront();
-    return;
+    break;
   }
+  forgetAll();
+}
+
+// Leaked, not freed: the kernel may still use it, or it is another process's.
+void Reactor::forgetAll() noexcept {
+  leaked_ = !objects_.empty() || !retired_.empty();
+  while (!objects_.empty()) objects_.popFront();
+  while (!retired_.empty()) retired_.popFront();
 }
 
 void Reactor::runCallback(Callback& callback) noexcept {

@@ -14,6 +14,7 @@
 #include <penstock/runtime/unique_function.h>
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <array>
 #include <atomic>
@@ -72,7 +73,9 @@ class PENSTOCK_API Reactor {
   // PENSTOCK_BACKEND.
   static std::unique_ptr<Reactor> create(ReactorOptions options = {});
 
-  // Disconnects everything, telling the protocols, and waits until the kernel has let go.
+  // Makes the calls that callFromThread() took, disconnects everything, telling the protocols, and
+  // waits until the kernel has let go. Not from inside a callback. In a forked child it does none
+  // of this: what is open is the parent's.
   virtual ~Reactor();
 
   Reactor(const Reactor&) = delete;
@@ -83,14 +86,19 @@ class PENSTOCK_API Reactor {
   // --- Running ---------------------------------------------------------------------------------
 
   // Fires the startup triggers, runs turns until stop(), then fires the shutdown triggers and
-  // disconnects everything. May be called again afterwards.
+  // disconnects everything, also what that makes callbacks open. May be called again afterwards.
+  // Throws std::logic_error when it runs already or in a callback.
   void run();
 
   // Ends run() after the present turn. In a callback or before run(); see callFromThread().
   void stop();
 
+  // Whether stop() was called, until run() returns. A foreign loop asks this after iterate().
+  bool stopping() const noexcept { return stopping_; }
+
   // One turn, for embedding in a foreign loop: waits at most `wait` for something to happen, then
-  // does what is due. Call it when pollDescriptor() is readable or timeUntilDue() is over.
+  // does what is due. Call it when pollDescriptor() is readable or timeUntilDue() is over. The
+  // triggers belong to run(): none fires here. Throws std::logic_error in a callback of the loop.
   void iterate(Duration wait = Duration::zero());
 
   // Readable (level-triggered) when iterate() has something to do, timers apart.
@@ -133,7 +141,8 @@ class PENSTOCK_API Reactor {
   // time; a second throws std::logic_error.
   void stopOnSignals();
 
-  // The same two signals call `callback(signal)` in the loop's thread instead.
+  // The same two signals call `callback(signal)` in the loop's thread instead. Either may be
+  // called again, also from inside `callback`: the last one counts.
   void onStopSignals(UniqueFunction<void(int signal)> callback);
 
   // --- Opening things (transports/ is the comfortable way) -------------------------------------
@@ -188,6 +197,12 @@ class PENSTOCK_API Reactor {
   // Ends everything and waits for the kernel. A family calls it in its destructor.
   void abandonAll() noexcept;
 
+  // Whether abandonAll() had to leave something to the kernel, or to the parent process.
+  bool leaked() const noexcept { return leaked_; }
+
+  // Whether this is a copy in a child of the process that made it: nothing in it is its own.
+  bool inForkedChild() const noexcept;
+
  private:
   friend class SignalWatch;
   struct Trigger {
@@ -199,6 +214,8 @@ class PENSTOCK_API Reactor {
 
   void turn(std::optional<Duration> atMost);
   std::optional<Duration> waitTime(std::optional<Duration> atMost) const;
+  bool disconnectMore(unsigned& rounds) noexcept;
+  void forgetAll() noexcept;
   void fire(Event event, Phase phase);
   void deliverSignals();
 
@@ -206,6 +223,7 @@ class PENSTOCK_API Reactor {
   TimerQueue timers_;
   DelayedCalls delayedCalls_{*this};
   CallQueue calls_;
+  const pid_t process_;
   Log log_;
   IntrusiveList<ReactorObject, InReactor> objects_;
   IntrusiveList<ReactorObject, InReactor> retired_;
@@ -215,6 +233,8 @@ class PENSTOCK_API Reactor {
   std::unique_ptr<SignalWatch> signals_;
   bool running_ = false;
   bool stopping_ = false;
+  bool inTurn_ = false;
+  bool leaked_ = false;
 
  protected:
   IntrusiveList<Connection, InWriters> writers_;

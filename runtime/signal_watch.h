@@ -5,6 +5,8 @@
 
 #include <signal.h>
 
+#include <memory>
+
 namespace penstock {
 
 // While it lives, both signals call `callback` from the next deliver(). The handler only sets a
@@ -17,13 +19,18 @@ class SignalWatch {
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
+  // From now on calls `callback`. In the middle of a call that call goes on.
+  void callInstead(UniqueFunction<void(int signal)> callback);
+
   void deliver();
 
  private:
+  using Callee = UniqueFunction<void(int)>;
+  void deliver(int signal);
   static void handle(int signal) noexcept;
 
   Callback wake_;
-  UniqueFunction<void(int)> callback_;
+  std::shared_ptr<Callee> callback_;
   struct sigaction oldInterrupt_ {};
   struct sigaction oldTerminate_ {};
 };

@@ -9,4 +9,9 @@ using Clock = std::chrono::steady_clock;  // It stands still while the machine i
 using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<Clock, Duration>;
 
+// `delay` behind `from`, or the end of time where there is no such moment.
+inline TimePoint later(TimePoint from, Duration delay) noexcept {
+  return delay > TimePoint::max() - from ? TimePoint::max() : from + delay;
+}
+
 }  // namespace penstock

@@ -46,7 +46,7 @@ bool DelayedCall::reset(Duration fromNow) {
 
 bool DelayedCall::delay(Duration longer) {
   if (!active()) return false;
-  entry_->owner.reactor_.timers().arm(*entry_, entry_->deadline() + longer);
+  entry_->owner.reactor_.timers().arm(*entry_, later(entry_->deadline(), longer));
   return true;
 }
 

@@ -23,7 +23,14 @@ constexpr Duration kZeroCopyPatience = std::chrono::seconds(1);
 
 }  // namespace
 
-Reactor::Reactor(ReactorOptions options)
+std::unique_ptr<Ring> Reactor::openRing(const ReactorOptions& options) {
+  RingCalls& calls = ringCalls();
+  return std::make_unique<Ring>(calls, calls.features() & ~options.uringFeaturesOff);
+}
+
+Reactor::Reactor(ReactorOptions options) : Reactor(std::move(options), openRing(options)) {}
+
+Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
     : penstock::Reactor([&] {
         ReactorOptions common;
         common.log = std::move(options.log);
@@ -31,9 +38,8 @@ Reactor::Reactor(ReactorOptions options)
         return common;
       }()),
       receiveBlocks_(kReceiveBlock, kReceiveBlocksKept),
+      ring_(std::move(ring)),
       multishotReceive_(options.uringMultishotReceive) {
-  RingCalls& calls = ringCalls();
-  ring_ = std::make_unique<Ring>(calls, calls.features() & ~options.uringFeaturesOff);
   if (ring_->has(kBufferRing)) {
     usualRing_ = BufferRing::create(*ring_, kUsualGroup, kUsualBuffers, kUsualSize);
     bulkRing_ = BufferRing::create(*ring_, kBulkGroup, kBulkBuffers, kBulkSize);
@@ -51,10 +57,21 @@ Reactor::Reactor(ReactorOptions options)
 
 Reactor::~Reactor() {
   abandonAll();
-  awaitZeroCopySends();
-  closing_ = true;
-  cancel(wake_);
-  while (wake_.inFlight()) poll(std::nullopt);
+  if (inForkedChild()) {
+    wake_.inFlight_ = false;  // In the parent's ring.
+  } else {
+    awaitZeroCopySends();
+    closing_ = true;
+    cancel(wake_);
+    while (wake_.inFlight()) poll(std::nullopt);
+  }
+  if (leaked()) leakReceiveMemory();
+}
+
+// Requests are still in flight: closing the ring ends them some time later.
+void Reactor::leakReceiveMemory() noexcept {
+  static_cast<void>(usualRing_.release());
+  static_cast<void>(bulkRing_.release());
 }
 
 // The peers of connections that are gone may not have acknowledged all yet.
@@ -63,8 +80,7 @@ void Reactor::awaitZeroCopySends() {
   while (zeroCopySends_->anyInFlight() && now() < limit) poll(limit - now());
   if (!zeroCopySends_->anyInFlight()) return;
   log("penstock: the kernel did not let go of all bytes sent without a copy; they are leaked");
-  static_cast<void>(usualRing_.release());  // They may lie in received buffers.
-  static_cast<void>(bulkRing_.release());
+  leakReceiveMemory();  // They may lie there.
 }
 
 ZeroCopySend* Reactor::takeZeroCopySend() { return zeroCopySends_->take(); }
@@ -121,6 +137,12 @@ void Reactor::cancel(Operation& operation) {
   io_uring_sqe& entry = ring_->nextEntry();
   io_uring_prep_cancel64(&entry, reinterpret_cast<std::uint64_t>(&operation), 0);
   entry.user_data = 0;  // Its own outcome says nothing that the operation's does not.
+}
+
+void Reactor::cancelNow(Operation& operation) {
+  if (!operation.inFlight()) return;
+  cancel(operation);
+  ring_->enter(0, std::nullopt);
 }
 
 msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {

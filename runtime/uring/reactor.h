@@ -27,7 +27,11 @@ class ZeroCopySends;
 
 class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
+  // Throws std::system_error when the kernel refuses a ring.
+  static std::unique_ptr<Ring> openRing(const ReactorOptions& options);
+
   explicit Reactor(ReactorOptions options);
+  Reactor(ReactorOptions options, std::unique_ptr<Ring> ring);
   ~Reactor() override;
 
   Backend backend() const noexcept override { return Backend::kUring; }
@@ -51,6 +55,10 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // Asks for `operation`, if it is in flight, to end soon. Its completion still comes, with what
   // it did or -ECANCELED.
   void cancel(Operation& operation);
+
+  // The same, in a system call of its own: what the operation kept open is let go of before this
+  // returns, if it can be ended at all.
+  void cancelNow(Operation& operation);
 
   // A message that sends `runs`, good until the next turn: for the entry being prepared.
   msghdr& messageOf(std::span<const iovec> runs) noexcept;
@@ -111,6 +119,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
+  void leakReceiveMemory() noexcept;
   void woken(int result, std::uint32_t flags);
 
   BlockPool receiveBlocks_;

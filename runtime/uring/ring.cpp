@@ -85,6 +85,8 @@ void Ring::handOver(unsigned waitFor, unsigned flags, std::optional<Duration> ti
     case EBUSY:
     case EAGAIN:
       return spill();  // The kernel has no room for completions, or no memory just now.
+    case EEXIST:
+      throwErrno(result, "a reactor is for the thread that created it: io_uring_enter");
     default:
       if (result < 0) throwErrno(result, "io_uring_enter");
   }

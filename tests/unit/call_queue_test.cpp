@@ -105,13 +105,13 @@ BOOST_AUTO_TEST_CASE(does_not_limit_the_loops_own_calls) {
   BOOST_TEST(queue.drain(call) == 10 * kLimit);
 }
 
-BOOST_AUTO_TEST_CASE(refuses_other_threads_once_closed_but_runs_what_it_has) {
+BOOST_AUTO_TEST_CASE(refuses_other_threads_once_closed_but_runs_what_it_has_of_them) {
   addFromThread(1);
+  queue.add(note(2));
 
-  queue.close();
+  queue.close(call);
 
-  BOOST_TEST((addFromThread(2) == Added::kRefused));
-  queue.drain(call);
+  BOOST_TEST((addFromThread(3) == Added::kRefused));
   BOOST_TEST(ran == Numbers{1}, boost::test_tools::per_element());
 }
 
@@ -174,8 +174,7 @@ BOOST_AUTO_TEST_CASE(a_call_that_races_with_closing_is_run_or_refused_but_never_
       }
     });
     queue.drain(call);
-    queue.close();
-    queue.drain(call);
+    queue.close(call);
 
     thread.join();
     BOOST_TEST(ran == accepted);

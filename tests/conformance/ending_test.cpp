@@ -1,0 +1,216 @@
+// How a reactor ends, and what its callbacks must not ask of it.
+#define BOOST_TEST_MODULE ending
+#include <penstock/tests/support/preconditions.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/loopback.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <boost/test/unit_test.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+using namespace penstock;
+using namespace penstock::testing;
+using namespace std::chrono_literals;
+using boost::unit_test::precondition;
+
+namespace {
+
+// Connections in memory: whenever one is lost it is opened again, until there were `most` of them.
+struct Reopening {
+  explicit Reopening(std::size_t most) : most_(most) {}
+
+  void open() {
+    if (connections.size() == most_) return;
+    Pair& pair = connections.emplace_back();
+    pair.near.onLost = [this](std::error_code) { open(); };
+    loopbackPair(loop.reactor(), pair.near.makeProtocol(), pair.far.makeProtocol());
+  }
+
+  std::size_t lost() const {
+    std::size_t count = 0;
+    for (const Pair& pair : connections) count += pair.near.lost && pair.far.lost;
+    return count;
+  }
+
+  struct Pair {
+    Recorder near, far;
+  };
+  std::deque<Pair> connections;
+  ReactorFixture loop;
+
+ private:
+  const std::size_t most_;
+};
+
+constexpr std::size_t kEndless = 10'000;
+
+}  // namespace
+
+// --- What the end makes callbacks open ----------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(run_also_ends_what_was_opened_when_it_ended_the_rest) {
+  Reopening test(5);
+  test.loop->callWhenRunning([&] {
+    test.open();
+    test.loop->stop();
+  });
+
+  test.loop->run();
+
+  BOOST_TEST(test.connections.size() == 5U);
+  BOOST_TEST(test.lost() == 5U);
+  BOOST_TEST(test.loop.logLines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(run_returns_although_what_it_ends_is_opened_again_for_ever) {
+  Reopening test(kEndless);
+  test.loop->callWhenRunning([&] {
+    test.open();
+    test.loop->stop();
+  });
+
+  test.loop->run();
+
+  BOOST_TEST(test.connections.size() < kEndless);
+  BOOST_REQUIRE(test.loop.logLines().size() == 1U);
+  BOOST_TEST(test.loop.logLines()[0].find("keep opening") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_reactor_can_be_destroyed_although_what_it_ends_is_opened_again_for_ever) {
+  Reopening test(kEndless);
+  test.open();
+
+  test.loop.destroy();
+
+  BOOST_TEST(test.connections.size() < kEndless);
+  BOOST_TEST(test.loop.logLines().size() == 1U);
+}
+
+// --- Calls of other threads ---------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_call_that_was_accepted_from_another_thread_runs_at_the_latest_at_the_end,
+                     *precondition(onRealKernel)) {
+  int ran = 0;
+  ReactorFixture loop;
+  bool accepted = false;
+  std::thread([&] { accepted = loop->callFromThread([&ran] { ++ran; }); }).join();
+  BOOST_REQUIRE(accepted);
+
+  loop.destroy();
+
+  BOOST_TEST(ran == 1);
+}
+
+// --- Turns inside turns -------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_callback_may_neither_iterate_nor_run_the_loop_that_called_it) {
+  ReactorFixture loop;
+  int refused = 0;
+  loop->callSoon([&] {
+    try {
+      loop->iterate();
+    } catch (const std::logic_error&) {
+      ++refused;
+    }
+    try {
+      loop->run();
+    } catch (const std::logic_error&) {
+      ++refused;
+    }
+  });
+
+  loop.turn();
+
+  BOOST_TEST(refused == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_inside_iterate_is_told_and_leaves_nothing_to_do_at_once) {
+  ReactorFixture loop;
+  BOOST_TEST(!loop->stopping());
+  loop->callSoon([&] { loop->stop(); });
+  const TimePoint before = loop->now();
+
+  loop->iterate(1h);
+
+  BOOST_TEST(loop->stopping());
+  BOOST_CHECK(loop->now() - before < 1h);
+  BOOST_CHECK(!loop->timeUntilDue());
+}
+
+BOOST_AUTO_TEST_CASE(stopping_is_over_when_run_has_returned) {
+  ReactorFixture loop;
+  std::optional<bool> during;
+  loop->callSoon([&] { loop->stop(); });
+  loop->addSystemEventTrigger(Reactor::Phase::kDuring, Reactor::Event::kShutdown,
+                              [&] { during = loop->stopping(); });
+
+  loop->run();
+
+  BOOST_TEST(during.value());
+  BOOST_TEST(!loop->stopping());
+}
+
+// --- Signals ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_a_stop_signal_calls_may_be_replaced_from_inside_itself,
+                     *precondition(onRealKernel)) {
+  std::vector<int> first, second;
+  ReactorFixture loop;
+  loop->onStopSignals([&, loop = &loop](int signal) {
+    (*loop)->onStopSignals([&second](int again) { second.push_back(again); });
+    first.push_back(signal);  // This callback must still be there.
+  });
+
+  ::raise(SIGINT);
+  ::raise(SIGTERM);
+  loop.runUntil([&] { return !second.empty(); }, "the second signal");
+
+  BOOST_TEST(first == std::vector<int>{SIGINT});
+  BOOST_TEST(second == std::vector<int>{SIGTERM});
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_that_one_reactor_did_not_deliver_is_none_of_the_next_ones,
+                     *precondition(onRealKernel)) {
+  {
+    ReactorFixture loop;
+    loop->stopOnSignals();
+    ::raise(SIGTERM);
+  }
+  ReactorFixture loop;
+  int signals = 0;
+  loop->onStopSignals([&](int) { ++signals; });
+
+  loop.turn(3);
+
+  BOOST_TEST(signals == 0);
+}
+
+// --- Forked children ----------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_forked_child_that_destroys_its_copy_ends_no_connection_of_the_parent,
+                     *precondition(onRealKernel)) {
+  Recorder client, server;
+  ReactorFixture loop;
+  loop.connect(client, server);
+
+  const pid_t child = ::fork();
+  if (child == 0) {
+    loop.destroy();
+    ::_exit(client.lost || server.lost ? 1 : 0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  client.transport().write(asBytes("still here"));
+  loop.runUntil([&] { return server.received == "still here"; }, "the bytes");
+
+  BOOST_TEST(WIFEXITED(status));
+  BOOST_TEST(WEXITSTATUS(status) == 0);
+}
