@@ -6,6 +6,7 @@
 #include <penstock/runtime/uring/probe.h>
 #include <penstock/runtime/uring/probe_operations.h>
 #include <penstock/runtime/uring/reactor.h>
+#include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #endif
 
@@ -19,6 +20,12 @@ namespace penstock {
 namespace {
 
 constexpr const char* kVariable = "PENSTOCK_BACKEND";
+
+#ifdef PENSTOCK_WITH_URING
+constexpr bool kBuiltWithUring = true;
+#else
+constexpr bool kBuiltWithUring = false;
+#endif
 
 struct Usability {
   bool usable;
@@ -47,16 +54,32 @@ class BackendRefused final : public std::system_error {
   std::string message_;
 };
 
-BackendChoice chooseUring(const std::string& asker) {
-  Usability uring = uringUsability();
-  if (uring.usable) return {Backend::kUring, asker + "; " + uring.why};
-  throw BackendRefused(asker + ", but " + uring.why + "; " + uring.remedy);
+// Who wants which backend: the environment has the last word.
+struct Wish {
+  Backend backend;
+  std::string asker;
+};
+
+Wish wishFor(Backend asked) {
+  const char* variable = std::getenv(kVariable);
+  if (variable && *variable) {
+    return {backendNamed(variable), std::string(kVariable) + " asks for it"};
+  }
+  return {asked, "the program asked for it"};
 }
 
-BackendChoice chooseBest() {
-  Usability uring = uringUsability();
-  if (uring.usable) return {Backend::kUring, std::move(uring.why)};
-  return {Backend::kEpoll, std::move(uring.why)};
+// What a wish comes to where io_uring is found to be so.
+BackendChoice choiceOf(const Wish& wish, const Usability& uring) {
+  if (wish.backend == Backend::kAuto) {
+    return {uring.usable ? Backend::kUring : Backend::kEpoll, uring.why};
+  }
+  if (uring.usable) return {Backend::kUring, wish.asker + "; " + uring.why};
+  throw BackendRefused(wish.asker + ", but " + uring.why + "; " + uring.remedy);
+}
+
+BackendChoice choose(const Wish& wish) {
+  if (wish.backend == Backend::kEpoll) return {Backend::kEpoll, wish.asker};
+  return choiceOf(wish, uringUsability());
 }
 
 }  // namespace
@@ -81,33 +104,28 @@ Backend backendNamed(std::string_view name) {
                               "'; use uring, epoll or auto");
 }
 
-BackendChoice chooseBackend(Backend asked) {
-  std::string asker = "the program asked for it";
-  const char* variable = std::getenv(kVariable);
-  if (variable && *variable) {
-    asked = backendNamed(variable);
-    asker = std::string(kVariable) + " asks for it";
-  }
-  switch (asked) {
-    case Backend::kEpoll:
-      return {Backend::kEpoll, asker};
-    case Backend::kUring:
-      return chooseUring(asker);
-    case Backend::kAuto:
-      return chooseBest();
-  }
-  return chooseBest();
-}
+BackendChoice chooseBackend(Backend asked) { return choose(wishFor(asked)); }
 
+// A small ring that worked promises no large one: locked memory may be short.
 std::unique_ptr<Reactor> Reactor::create(ReactorOptions options) {
+  const Wish wish = wishFor(options.backend);
+  BackendChoice choice = choose(wish);
 #ifdef PENSTOCK_WITH_URING
-  if (chooseBackend(options.backend).backend == Backend::kUring) {
-    return std::make_unique<uring::Reactor>(std::move(options));
+  if (choice.backend == Backend::kUring) {
+    try {
+      auto ring = uring::Reactor::openRing(options);
+      return std::make_unique<uring::Reactor>(std::move(options), std::move(ring));
+    } catch (const std::system_error& refused) {
+      auto [usable, why, remedy] = uring::explainRefusal(-refused.code().value());
+      choice = choiceOf(wish, {usable, std::move(why), std::move(remedy)});
+    }
   }
-#else
-  chooseBackend(options.backend);
 #endif
-  return std::make_unique<epoll::Reactor>(std::move(options));
+  auto reactor = std::make_unique<epoll::Reactor>(std::move(options));
+  if (kBuiltWithUring && wish.backend == Backend::kAuto) {
+    reactor->log("penstock: using epoll: " + choice.why);
+  }
+  return reactor;
 }
 
 namespace {

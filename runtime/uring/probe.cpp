@@ -1,6 +1,7 @@
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/probe.h>
+#include <penstock/runtime/uring/probe_operations.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/runtime/uring/trial_ring.h>
@@ -140,7 +141,9 @@ std::string disabledBySysctl() {
   return file >> value && value != "0" ? value : "";
 }
 
-Usability refusedSetup(int error) {
+}  // namespace
+
+Usability explainRefusal(int error) {
   const std::string sysctl = disabledBySysctl();
   if (error == -EPERM && !sysctl.empty()) {
     return {false, "io_uring is disabled here: kernel.io_uring_disabled is " + sysctl,
@@ -159,11 +162,12 @@ Usability refusedSetup(int error) {
     return {false, "the limit of locked memory is too small for a ring",
             "raise it: ulimit -l 1024, or LimitMEMLOCK= in the service"};
   }
+  if (error == -EINVAL) {
+    return {false, "this kernel's io_uring is too old", "use Linux 5.10 or newer"};
+  }
   return {false, "io_uring_setup failed: " + std::system_category().message(-error),
           "run penstock doctor on the machine and report what it prints"};
 }
-
-}  // namespace
 
 std::uint32_t probeFeatures() noexcept {
   std::uint32_t found = 0;
@@ -178,14 +182,21 @@ std::uint32_t probeFeatures() noexcept {
 }
 
 Usability probeUsability() {
-  TrialRing trial(0);
-  if (trial.error() != 0) return refusedSetup(trial.error());
+  TrialRing trial(kEssentialSetup);
+  if (trial.error() != 0) return explainRefusal(trial.error());
   const int result = trial.ask([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res;
-  if (result == 0) return {true, "io_uring works: a no-op was submitted and completed", ""};
-  return {false,
-          "a ring can be made but not used: io_uring_enter failed with " +
-              std::system_category().message(-result),
-          "allow io_uring_enter in the seccomp filter"};
+  if (result != 0) {
+    return {false,
+            "a ring can be made but not used: io_uring_enter failed with " +
+                std::system_category().message(-result),
+            "allow io_uring_enter in the seccomp filter"};
+  }
+  for (const OperationProbe& operation : probeEssentials(trial)) {
+    if (operation.works) continue;
+    return {false, std::string("the io_uring of this kernel has no ") + operation.name,
+            "use Linux 5.10 or newer, or lift the restriction on it"};
+  }
+  return {true, "io_uring works: each operation that it needs was submitted and completed", ""};
 }
 
 }  // namespace penstock::uring

@@ -12,63 +12,55 @@
 namespace penstock::uring {
 namespace {
 
-// The first result of what `prepare` puts into an entry of a plain ring.
-template <class Prepare>
-io_uring_cqe answerTo(Prepare prepare) {
-  TrialRing trial(0);
-  io_uring_cqe answer{};
-  answer.res = trial.error();
-  if (trial.error() == 0) answer = trial.ask(prepare);
-  return answer;
-}
-
 bool worksSetupFlag(unsigned flag) {
   TrialRing trial(flag);
   return trial.error() == 0;
 }
 
-bool worksNop() {
-  return answerTo([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res == 0;
+bool worksNop(TrialRing& trial) {
+  return trial.ask([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res == 0;
 }
 
-bool worksReceive(std::uint16_t flags) {
+bool worksReceive(TrialRing& trial, std::uint16_t flags) {
   const Pair pair;
   char byte = 'x';
   if (!pair.near || ::send(pair.far.get(), &byte, 1, MSG_NOSIGNAL) != 1) return false;
-  return answerTo([&](io_uring_sqe& entry) {
-           io_uring_prep_recv(&entry, pair.near.get(), &byte, 1, 0);
-           entry.ioprio |= flags;
-         }).res == 1;
+  return trial
+             .ask([&](io_uring_sqe& entry) {
+               io_uring_prep_recv(&entry, pair.near.get(), &byte, 1, 0);
+               entry.ioprio |= flags;
+             })
+             .res == 1;
 }
 
-bool worksSend() {
+bool worksSend(TrialRing& trial) {
   const Pair pair;
   const char byte = 'x';
   return pair.near &&
-         answerTo([&](io_uring_sqe& entry) {
-           io_uring_prep_send(&entry, pair.near.get(), &byte, 1, MSG_NOSIGNAL | MSG_WAITALL);
-         }).res == 1;
+         trial.ask([&](io_uring_sqe& entry) {
+                io_uring_prep_send(&entry, pair.near.get(), &byte, 1, MSG_NOSIGNAL | MSG_WAITALL);
+              }).res == 1;
 }
 
-bool worksSendMessage() {
+bool worksSendMessage(TrialRing& trial) {
   const Pair pair;
   char byte = 'x';
   iovec run{&byte, 1};
   msghdr message{};
   message.msg_iov = &run;
   message.msg_iovlen = 1;
-  return pair.near &&
-         answerTo([&](io_uring_sqe& entry) {
-           io_uring_prep_sendmsg(&entry, pair.near.get(), &message, MSG_NOSIGNAL | MSG_WAITALL);
-         }).res == 1;
+  return pair.near && trial.ask([&](io_uring_sqe& entry) {
+                             io_uring_prep_sendmsg(&entry, pair.near.get(), &message,
+                                                   MSG_NOSIGNAL | MSG_WAITALL);
+                           }).res == 1;
 }
 
-bool worksRead() {
+bool worksRead(TrialRing& trial) {
   const OwnedFd event(::eventfd(1, EFD_CLOEXEC));
   std::uint64_t count = 0;
-  return event && answerTo([&](io_uring_sqe& entry) {
-                    io_uring_prep_read(&entry, event.get(), &count, sizeof count, 0);
-                  }).res == sizeof count;
+  return event && trial.ask([&](io_uring_sqe& entry) {
+                         io_uring_prep_read(&entry, event.get(), &count, sizeof count, 0);
+                       }).res == sizeof count;
 }
 
 // A listener with an abstract name that the kernel chose, and that name.
@@ -86,32 +78,34 @@ struct Listening {
   bool works = false;
 };
 
-bool worksConnect() {
+bool worksConnect(TrialRing& trial) {
   Listening listening;
   const OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   return listening.works &&
-         answerTo([&](io_uring_sqe& entry) {
-           io_uring_prep_connect(&entry, client.get(), listening.address(), listening.length);
-         }).res == 0;
+         trial.ask([&](io_uring_sqe& entry) {
+                io_uring_prep_connect(&entry, client.get(), listening.address(), listening.length);
+              }).res == 0;
 }
 
-bool worksAccept() {
+bool worksAccept(TrialRing& trial) {
   Listening listening;
   const OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!listening.works) return false;
   if (::connect(client.get(), listening.address(), listening.length) < 0) return false;
-  const io_uring_cqe answer = answerTo([&](io_uring_sqe& entry) {
+  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
     io_uring_prep_accept(&entry, listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
   });
   const OwnedFd accepted(answer.res >= 0 ? answer.res : -1);
   return answer.res >= 0;
 }
 
-bool worksPoll() {
+bool worksPoll(TrialRing& trial) {
   const Pair pair;
-  return pair.near && (answerTo([&](io_uring_sqe& entry) {
-                         io_uring_prep_poll_add(&entry, pair.near.get(), POLLOUT);
-                       }).res &
+  return pair.near && (trial
+                           .ask([&](io_uring_sqe& entry) {
+                             io_uring_prep_poll_add(&entry, pair.near.get(), POLLOUT);
+                           })
+                           .res &
                        POLLOUT);
 }
 
@@ -125,10 +119,9 @@ bool worksMultishotPoll() {
   return answer.res > 0 && (answer.res & POLLOUT) && (answer.flags & IORING_CQE_F_MORE);
 }
 
-bool worksCancel() {
+bool worksCancel(TrialRing& trial) {
   const Pair pair;
-  TrialRing trial(0);
-  if (!pair.near || trial.error() != 0) return false;
+  if (!pair.near) return false;
   char byte;
   constexpr std::uint64_t kReceive = 1;
   io_uring_sqe& receive = *io_uring_get_sqe(&trial.ring());
@@ -141,36 +134,56 @@ bool worksCancel() {
   return received.user_data == kReceive && (received.res == -ECANCELED || received.res == -EINTR);
 }
 
-bool worksTimeout() {
+bool worksTimeout(TrialRing& trial) {
   __kernel_timespec soon{0, 1000};
-  return answerTo([&](io_uring_sqe& entry) { io_uring_prep_timeout(&entry, &soon, 1, 0); }).res ==
+  return trial.ask([&](io_uring_sqe& entry) { io_uring_prep_timeout(&entry, &soon, 1, 0); }).res ==
          -ETIME;
+}
+
+bool worksRegisterEvent(TrialRing& trial) {
+  const OwnedFd event(::eventfd(0, EFD_CLOEXEC));
+  int fd = event.get();
+  RingCalls calls;
+  return calls.registerWith(trial.ring(), IORING_REGISTER_EVENTFD, &fd, 1) == 0;
 }
 
 }  // namespace
 
-std::vector<OperationProbe> probeOperations() {
+std::vector<OperationProbe> probeEssentials(TrialRing& trial) {
   return {
-      {"IORING_SETUP_CQSIZE", "room for completions", worksSetupFlag(IORING_SETUP_CQSIZE)},
-      {"IORING_SETUP_CLAMP", "a smaller ring rather than none", worksSetupFlag(IORING_SETUP_CLAMP)},
-      {"IORING_SETUP_SUBMIT_ALL", "one bad entry does not hold up the rest",
-       worksSetupFlag(IORING_SETUP_SUBMIT_ALL)},
-      {"IORING_SETUP_COOP_TASKRUN", "where DEFER_TASKRUN is missing",
-       worksSetupFlag(IORING_SETUP_COOP_TASKRUN)},
-      {"IORING_OP_NOP", "a close with nothing to send", worksNop()},
-      {"IORING_OP_RECV", "receiving", worksReceive(0)},
-      {"IORING_RECVSEND_POLL_FIRST", "receiving where nothing waits yet",
-       worksReceive(IORING_RECVSEND_POLL_FIRST)},
-      {"IORING_OP_SEND", "sending one run of bytes", worksSend()},
-      {"IORING_OP_SENDMSG", "sending several runs at once", worksSendMessage()},
-      {"IORING_OP_ACCEPT", "accepting", worksAccept()},
-      {"IORING_OP_CONNECT", "connecting", worksConnect()},
-      {"IORING_OP_READ", "being woken by other threads", worksRead()},
-      {"IORING_OP_POLL_ADD", "receiving without buffer rings", worksPoll()},
-      {"IORING_POLL_ADD_MULTI", "relaying inside the kernel", worksMultishotPoll()},
-      {"IORING_OP_ASYNC_CANCEL", "closing and pausing", worksCancel()},
-      {"IORING_OP_TIMEOUT", "timers where EXT_ARG is missing", worksTimeout()},
+      {"IORING_OP_NOP", "a close with nothing to send", worksNop(trial)},
+      {"IORING_OP_RECV", "receiving", worksReceive(trial, 0)},
+      {"IORING_OP_SEND", "sending one run of bytes", worksSend(trial)},
+      {"IORING_OP_SENDMSG", "sending several runs at once", worksSendMessage(trial)},
+      {"IORING_OP_ACCEPT", "accepting", worksAccept(trial)},
+      {"IORING_OP_CONNECT", "connecting", worksConnect(trial)},
+      {"IORING_OP_READ", "being woken by other threads", worksRead(trial)},
+      {"IORING_OP_POLL_ADD", "receiving without buffer rings", worksPoll(trial)},
+      {"IORING_OP_ASYNC_CANCEL", "closing and pausing", worksCancel(trial)},
   };
+}
+
+std::vector<OperationProbe> probeOperations() {
+  TrialRing trial(kEssentialSetup);
+  if (trial.error() != 0) return {};
+  std::vector<OperationProbe> list = probeEssentials(trial);
+  list.insert(
+      list.end(),
+      {
+          {"IORING_SETUP_CQSIZE", "room for completions", worksSetupFlag(IORING_SETUP_CQSIZE)},
+          {"IORING_SETUP_CLAMP", "a smaller ring rather than none",
+           worksSetupFlag(IORING_SETUP_CLAMP)},
+          {"IORING_SETUP_SUBMIT_ALL", "one bad entry does not hold up the rest",
+           worksSetupFlag(IORING_SETUP_SUBMIT_ALL)},
+          {"IORING_SETUP_COOP_TASKRUN", "where DEFER_TASKRUN is missing",
+           worksSetupFlag(IORING_SETUP_COOP_TASKRUN)},
+          {"IORING_RECVSEND_POLL_FIRST", "receiving where nothing waits yet",
+           worksReceive(trial, IORING_RECVSEND_POLL_FIRST)},
+          {"IORING_POLL_ADD_MULTI", "relaying inside the kernel", worksMultishotPoll()},
+          {"IORING_OP_TIMEOUT", "timers where EXT_ARG is missing", worksTimeout(trial)},
+          {"IORING_REGISTER_EVENTFD", "waking a foreign loop", worksRegisterEvent(trial)},
+      });
+  return list;
 }
 
 }  // namespace penstock::uring

@@ -1,10 +1,14 @@
 // Each operation that the library submits, tried on this kernel.
 #pragma once
 
+#include <liburing.h>
+
 #include <string>
 #include <vector>
 
 namespace penstock::uring {
+
+class TrialRing;
 
 struct OperationProbe {
   const char* name;  // The kernel's word for it.
@@ -12,8 +16,13 @@ struct OperationProbe {
   bool works;
 };
 
-// Submits each operation and flag once, to a ring and sockets of its own, and looks at what comes
-// back. About a millisecond.
+// What the ring of a loop cannot do without, as a flag of its setup and as operations. Submits
+// each operation once to `trial` and looks at what comes back.
+inline constexpr unsigned kEssentialSetup = IORING_SETUP_CQSIZE;
+std::vector<OperationProbe> probeEssentials(TrialRing& trial);
+
+// The same for everything that is used, on rings of its own. About a millisecond. Empty: there is
+// no ring.
 std::vector<OperationProbe> probeOperations();
 
 }  // namespace penstock::uring

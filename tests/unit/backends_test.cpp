@@ -1,0 +1,68 @@
+// Which backend create() takes when a small ring works and the loop's own is refused.
+#define BOOST_TEST_MODULE backends
+#include <penstock/runtime/backends.h>
+#include <penstock/runtime/uring/ring_calls.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace penstock {
+namespace {
+
+// As where nearly all of the memory that may be locked is in use.
+class NoRoom final : public uring::RingCalls {
+ public:
+  int setup(unsigned, io_uring&, io_uring_params&) noexcept override { return -ENOMEM; }
+};
+
+struct WithoutRoom {
+  WithoutRoom() {
+    ::unsetenv("PENSTOCK_BACKEND");
+    uring::replaceRingCalls(&calls);
+  }
+  ~WithoutRoom() { uring::replaceRingCalls(nullptr); }
+
+  ReactorOptions optionsFor(Backend backend) {
+    ReactorOptions options;
+    options.backend = backend;
+    options.log = [this](std::string_view line) { lines.emplace_back(line); };
+    return options;
+  }
+
+  NoRoom calls;
+  std::vector<std::string> lines;
+};
+
+boost::test_tools::assertion_result uringWorks(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(chooseBackend(Backend::kAuto).backend ==
+                                             Backend::kUring);
+  result.message() << "io_uring does not work here at all";
+  return result;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(epoll_is_taken_and_says_why_when_the_ring_is_refused, WithoutRoom,
+                        *boost::unit_test::precondition(uringWorks)) {
+  const auto reactor = Reactor::create(optionsFor(Backend::kAuto));
+
+  BOOST_CHECK(reactor->backend() == Backend::kEpoll);
+  BOOST_REQUIRE(lines.size() == 1U);
+  BOOST_TEST(lines[0] ==
+             "penstock: using epoll: the limit of locked memory is too small for a ring");
+}
+
+BOOST_FIXTURE_TEST_CASE(asking_for_a_ring_that_is_refused_ends_in_the_remedy, WithoutRoom,
+                        *boost::unit_test::precondition(uringWorks)) {
+  const auto hasRemedy = [](const std::system_error& error) {
+    return std::string(error.what()).find("ulimit -l") != std::string::npos;
+  };
+
+  BOOST_CHECK_EXCEPTION(Reactor::create(optionsFor(Backend::kUring)), std::system_error, hasRemedy);
+}
+
+}  // namespace penstock
