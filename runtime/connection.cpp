@@ -75,7 +75,9 @@ void Connection::connectionLost(std::error_code why) {
   ListNode<InWriters>::unlink();
   ListNode<InDeferred>::unlink();
   if (producer) guarded([producer] { producer->stopProducing(); });
-  letGo(why == ConnectionError::kAborted);
+  // An exception tells why, but does not take back the reset that was asked for before it.
+  const bool failedAborting = aborting() && why == ConnectionError::kProtocolFailed;
+  letGo(failedAborting || why == ConnectionError::kAborted);
   guarded([&] { protocol_->connectionLost(why); });
   reactor_.retire(*this);
 }

@@ -21,12 +21,12 @@ Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) 
   return *acceptor;
 }
 
-// The descriptor stays open until the accept has ended: closing it would not end it, and
-// connections would still be accepted.
+// The address is free at once: closing the descriptor would not end the accept, so the kernel is
+// given the cancellation first.
 void Acceptor::stopListening() {
   if (!std::exchange(listening_, false)) return;
-  reactor_.cancel(accept_);
-  if (!accept_.inFlight()) fd_.reset();
+  reactor_.cancelNow(accept_);
+  fd_.reset();
   reactor_.retire(*this);
 }
 
@@ -42,7 +42,6 @@ void Acceptor::acceptMore(bool once) {
 void Acceptor::accepted(int result, std::uint32_t) {
   if (!listening_) {
     OwnedFd unwanted(std::max(result, -1));
-    if (!accept_.inFlight()) fd_.reset();
     return;
   }
   if (result < 0) return acceptFailed(result);

@@ -5,8 +5,10 @@
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>
 
+#include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 
@@ -231,4 +233,34 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_no_address_and_no_options,
   loop.runUntil([&] { return client.lost; }, "the end");
 
   BOOST_TEST(asked);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_is_free_again_as_soon_as_its_listener_has_stopped, Tcp) {
+  Listener& listener = listenAt(Address::loopback(0));
+  const Address at = getHost(listener);
+  loop.turn();
+
+  listener.stopListening();
+  listenAt(at);
+
+  connectTo(at);
+  BOOST_TEST(server.made());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_exception_after_an_abort_tells_why_and_the_peer_is_reset_all_the_same,
+                        Tcp, *precondition(onRealKernel)) {
+  const OwnedFd peer = loop.connectRawPeer(server);
+  server.onData = [this](Bytes) {
+    server.transport().abortConnection();
+    throw std::runtime_error("after the abort");
+  };
+
+  BOOST_REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  loop.runUntil([this] { return server.lost; }, "the end");
+  loop.settle();
+
+  char byte;
+  BOOST_CHECK(server.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(::recv(peer.get(), &byte, 1, MSG_DONTWAIT) == -1);
+  BOOST_TEST(errno == ECONNRESET);
 }
