@@ -22,11 +22,18 @@ class RelaySide : public Session, private Producer {
   using Session::Session;
 
  protected:
+  // What waits for each side that does not read; a receive or two come on top of it. Less than
+  // usual, for there may be hundreds of them.
+  static constexpr std::size_t kHighWaterMark = 16384;
+
   // The client has been held until now.
   static void join(RelaySide& client, RelaySide& target) {
-    if (!client.isCounted()) return relay(client.transport(), target.transport());
+    client.replaced_ = target.replaced_ = !client.isCounted();
+    if (client.replaced_) return relay(client.transport(), target.transport());
     client.other_ = &target;
     target.other_ = &client;
+    client.transport().setHighWaterMark(kHighWaterMark);
+    target.transport().setHighWaterMark(kHighWaterMark);
     client.transport().registerProducer(target, Production::kStreaming);
     target.transport().registerProducer(client, Production::kStreaming);
     client.transport().resumeProducing();
@@ -41,6 +48,8 @@ class RelaySide : public Session, private Producer {
   virtual std::string role() const = 0;
 
  private:
+  bool isReplaced() const noexcept override { return replaced_; }
+
   bool isCounted() const noexcept {
     const ServerOptions& options = server().options();
     return options.verbosity > 0 || options.bytesLimit != ServerOptions::kNoLimit;
@@ -74,6 +83,7 @@ class RelaySide : public Session, private Producer {
   void stopProducing() override {}  // otherClosed() follows, and knows whether to abort.
 
   RelaySide* other_ = nullptr;
+  bool replaced_ = false;
 };
 
 class ClientSide final : public RelaySide {

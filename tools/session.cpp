@@ -48,7 +48,10 @@ void Session::readConnectionLost() {
 
 void Session::writeConnectionLost() {
   if (inputEnded_) return transport_->loseConnection();
-  if (!finishing_) return;
+  if (finishing_) linger();
+}
+
+void Session::linger() {
   linger_ = server_.reactor().callLater(kLingerLimit, [this] { transport_->loseConnection(); });
 }
 
@@ -63,8 +66,10 @@ void Session::connectionLost(std::error_code why) {
 // A peer that has been sent nothing has nothing to lose, and one that owes us nothing is let go.
 void Session::drain() {
   const bool underWay = transport_->bufferedBytes() > 0 || hasUnreadInput(*transport_);
-  if (sentBytes_ > 0 && underWay && !transport_->writeDisconnected()) return finish();
-  transport_->stopConsuming();
+  const bool mayLose = underWay && (sentBytes_ > 0 || isReplaced());
+  if (!mayLose || transport_->writeDisconnected()) return transport_->stopConsuming();
+  finish();
+  if (isReplaced()) linger();
 }
 
 void Session::abort(std::string why) {

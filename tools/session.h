@@ -44,6 +44,10 @@ class Session : public Protocol, public ListNode<InServer> {
   // Whether this session has its line in the log.
   virtual bool isLogged() const noexcept { return true; }
 
+  // Whether another protocol has taken this one's place, and of the connection only
+  // connectionLost() is heard.
+  virtual bool isReplaced() const noexcept { return false; }
+
   // Writes and counts.
   void send(Bytes bytes);
   void send(Buffer buffer);
@@ -63,6 +67,7 @@ class Session : public Protocol, public ListNode<InServer> {
   bool isFinishing() const noexcept { return finishing_; }
 
  private:
+  void linger();
   void log(const std::string& what) const;
   std::string summary(std::error_code why) const;
 
