@@ -32,9 +32,9 @@ class Transport : public Consumer, public Producer {
   // protocol hears writeConnectionLost(). Writes until then are still sent, later ones ignored.
   virtual void loseWriteConnection() = 0;
 
-  // Drops what is queued and resets the connection. The protocol hears
-  // connectionLost(ConnectionError::kAborted) in the next turn, never from inside this call,
-  // and nothing else before it.
+  // Drops what is queued and resets the connection; a UNIX socket has no reset, its peer sees the
+  // end. The protocol hears connectionLost(ConnectionError::kAborted) in the next turn, never from
+  // inside this call, and nothing else before it.
   virtual void abortConnection() = 0;
 
   // unregisterProducer() and loseConnection() in one.
