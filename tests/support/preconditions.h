@@ -15,4 +15,11 @@ inline boost::test_tools::assertion_result onRealKernel(boost::unit_test::test_u
   return result;
 }
 
+// For tests of what a real kernel cannot be made to do at will.
+inline boost::test_tools::assertion_result onSimulatedKernel(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(testBackend().simulated);
+  result.message() << "needs a simulated kernel";
+  return result;
+}
+
 }  // namespace penstock::testing

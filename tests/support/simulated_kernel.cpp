@@ -75,6 +75,12 @@ void SimulatedKernel::setDescriptorLimit(std::size_t limit) {
   descriptorLimit_ = limit;
 }
 
+void SimulatedKernel::failAccepts(int error, std::size_t times) {
+  const Lock lock(mutex_);
+  acceptError_ = error;
+  acceptFailures_ = times;
+}
+
 std::size_t SimulatedKernel::openDescriptors() {
   const Lock lock(mutex_);
   return static_cast<std::size_t>(
@@ -235,5 +241,7 @@ void SimulatedKernel::waitForOutside(Lock& lock, const std::vector<int>& watched
   lock.lock();
   world_.advanceTo(world_.now() + (SystemCalls::now() - before));
 }
+
+SimulatedKernel& simulatedKernel() { return dynamic_cast<SimulatedKernel&>(systemCalls()); }
 
 }  // namespace penstock

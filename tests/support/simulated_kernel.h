@@ -65,6 +65,10 @@ class SimulatedKernel final : public SystemCalls {
   void setDescriptorLimit(std::size_t limit);
   std::size_t openDescriptors();
 
+  // The next `times` accepts of a connection that waits fail with `error` instead; it goes on
+  // waiting.
+  void failAccepts(int error, std::size_t times);
+
   // What RingCalls::features() answers; all features at first.
   void setRingFeatures(std::uint32_t features) noexcept { ringFeatures_ = features; }
   std::uint32_t ringFeatures() const noexcept { return ringFeatures_; }
@@ -141,6 +145,8 @@ class SimulatedKernel final : public SystemCalls {
   simulated::Network network_{world_};
   std::vector<std::shared_ptr<simulated::File>> files_;  // By descriptor.
   std::size_t descriptorLimit_ = 100'000;
+  int acceptError_ = 0;
+  std::size_t acceptFailures_ = 0;  // That are still to come.
   Duration deadlockPatience_ = std::chrono::seconds(10);
   std::set<int> events_;  // The real descriptors made by eventfd().
   std::atomic<std::uint32_t> ringFeatures_;
@@ -150,5 +156,8 @@ class SimulatedKernel final : public SystemCalls {
 // Makes a simulated kernel the one of this process, for both families, in place of any before it:
 // no reactor may be left of that one. It is there until the next call.
 SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults = Faults::benign());
+
+// The one that is in place. Throws std::bad_cast if there is none.
+SimulatedKernel& simulatedKernel();
 
 }  // namespace penstock

@@ -58,6 +58,10 @@ int SimulatedKernel::accept4(int fd, int flags) noexcept {
 // Without a free descriptor the connection stays in the queue.
 int SimulatedKernel::accept(Socket& listener, int flags) {
   if (listener.state() == Socket::State::kListening && !listener.hasConnections()) return -EAGAIN;
+  if (acceptFailures_ > 0) {
+    --acceptFailures_;
+    return -acceptError_;
+  }
   const int fd = install(std::make_shared<simulated::File>());
   if (fd < 0) return fd;
   auto [child, error] = listener.accept();
