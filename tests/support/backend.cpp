@@ -2,6 +2,8 @@
 #include <penstock/tests/support/backend.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -92,6 +94,15 @@ std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   }
 #endif
   return Reactor::create(std::move(options));
+}
+
+std::size_t openDescriptors() {
+  const auto real = std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  auto count = static_cast<std::size_t>(real);
+#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
+  if (testBackend().simulated) count += simulatedKernel().openDescriptors();
+#endif
+  return count;
 }
 
 std::uint64_t testSeed() {

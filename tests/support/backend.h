@@ -31,6 +31,9 @@ std::string chooseTestBackend(std::string_view name);
 // A reactor of the chosen backend. PENSTOCK_BACKEND has no say in it.
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options = {});
 
+// How many descriptors this process has open, simulated ones included.
+std::size_t openDescriptors();
+
 // PENSTOCK_TEST_SEED, or 1: what everything random in a test starts from.
 std::uint64_t testSeed();
 
