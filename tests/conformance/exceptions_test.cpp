@@ -1,12 +1,15 @@
 // An exception from any callback costs that connection, one line in the log, and nothing else.
 #define BOOST_TEST_MODULE exceptions
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/timer.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
 
+#include <signal.h>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -39,6 +42,9 @@ struct Scene {
     loop.settle();
     BOOST_TEST((server.why == ConnectionError::kProtocolFailed));
     BOOST_TEST(server.events.back().substr(0, 4) == "lost");
+    BOOST_TEST(std::ranges::count_if(server.events, [](const std::string& event) {
+                 return event.substr(0, 4) == "lost";
+               }) == 1);
     checkLogAndBystander();
   }
 
@@ -153,6 +159,57 @@ BOOST_AUTO_TEST_CASE(an_exception_from_resume_producing) {
   BOOST_TEST(test.producer.events == expected, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(an_exception_from_resume_producing_at_the_low_water_mark) {
+  constexpr std::size_t kMark = 8 << 20;
+  Scene test;
+  std::size_t buffered = 0;
+  test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
+  test.connect();
+  test.producer.onResume = [&] {
+    buffered = test.server.transport().bufferedBytes();
+    fail();
+  };
+  test.server.transport().setHighWaterMark(kMark);
+  test.server.transport().setLowWaterMark(kMark - 1);
+  test.server.transport().registerProducer(test.producer, Production::kStreaming);
+
+  test.server.transport().write(asBytes(std::string(kMark + 1, 'x')));
+  test.checkOnlyThisConnectionFailed();
+
+  BOOST_TEST(buffered > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_from_a_pull_producer_at_a_drain) {
+  Scene test;
+  test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
+  test.connect();
+  test.producer.onResume = [&] {
+    if (test.producer.count("resume") == 2) fail();
+    test.server.transport().write(asBytes("a portion"));
+  };
+
+  test.server.transport().registerProducer(test.producer, Production::kPull);
+  test.checkOnlyThisConnectionFailed();
+
+  const std::vector<std::string> expected{"resume", "resume", "stop"};
+  BOOST_TEST(test.producer.events == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_from_a_pull_producer_in_its_registration_reaches_the_caller) {
+  Scene test;
+  test.connect();
+  test.producer.onResume = fail;
+
+  BOOST_CHECK_THROW(test.server.transport().registerProducer(test.producer, Production::kPull),
+                    std::runtime_error);
+
+  BOOST_TEST(test.server.transport().producer() == &test.producer);  // It may be asked again.
+  test.server.transport().unregisterProducer();
+  test.server.transport().write(asBytes("alive"));
+  test.loop.runUntil([&] { return test.client.received == "alive"; }, "the bytes");
+  BOOST_TEST(test.loop.logLines().empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_exception_from_pause_producing_inside_data_received) {
   Scene test;
   test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
@@ -260,6 +317,21 @@ BOOST_AUTO_TEST_CASE(an_exception_from_a_timed_call) {
   test.checkLogAndBystander();
 }
 
+BOOST_AUTO_TEST_CASE(an_exception_from_an_embedded_timer_which_can_be_armed_again) {
+  Scene test;
+  int fired = 0;
+  Timer timer(test.loop.reactor(), [&] {
+    if (++fired == 1) fail();
+  });
+
+  timer.arm(std::chrono::milliseconds(1));
+  test.loop.runUntil([&] { return fired == 1; }, "the timer");
+  timer.arm(std::chrono::milliseconds(1));
+  test.loop.runUntil([&] { return fired == 2; }, "the timer again");
+
+  test.checkLogAndBystander();
+}
+
 BOOST_AUTO_TEST_CASE(an_exception_from_a_call) {
   Scene test;
   bool next = false;
@@ -284,21 +356,55 @@ BOOST_AUTO_TEST_CASE(an_exception_from_a_call_of_another_thread) {
 
 BOOST_AUTO_TEST_CASE(an_exception_from_a_trigger_does_not_stop_the_others) {
   ReactorFixture loop;
-  std::vector<std::string> events;
-  const auto add = [&](Reactor::Event event, const char* name) {
-    loop->addSystemEventTrigger(Reactor::Phase::kDuring, event, fail);
-    loop->addSystemEventTrigger(Reactor::Phase::kDuring, event,
-                                [&events, name] { events.emplace_back(name); });
-  };
-  add(Reactor::Event::kStartup, "startup");
-  add(Reactor::Event::kShutdown, "shutdown");
+  std::vector<std::string> events, expected;
+  for (const auto event : {Reactor::Event::kStartup, Reactor::Event::kShutdown}) {
+    for (const auto phase :
+         {Reactor::Phase::kBefore, Reactor::Phase::kDuring, Reactor::Phase::kAfter}) {
+      const std::string name =
+          std::to_string(static_cast<int>(event)) + "." + std::to_string(static_cast<int>(phase));
+      expected.push_back(name);
+      loop->addSystemEventTrigger(phase, event, fail);
+      loop->addSystemEventTrigger(phase, event, [&events, name] { events.push_back(name); });
+    }
+  }
   loop->callSoon([&] { loop->stop(); });
 
   loop->run();
 
-  const std::vector<std::string> expected{"startup", "shutdown"};
   BOOST_TEST(events == expected, boost::test_tools::per_element());
+  BOOST_TEST(loop.logLines().size() == 6U);
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_from_a_call_when_running) {
+  ReactorFixture loop;
+  bool next = false;
+  loop->callWhenRunning(fail);
+  loop->callWhenRunning([&] {
+    loop->callWhenRunning(fail);
+    next = true;
+    loop->stop();
+  });
+
+  loop->run();
+
+  BOOST_TEST(next);
   BOOST_TEST(loop.logLines().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_from_a_signal_callback, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  int signals = 0;
+  loop->onStopSignals([&](int) {
+    if (++signals == 2) return loop->stop();
+    loop->callSoon([] { ::raise(SIGTERM); });
+    fail();
+  });
+  loop->callSoon([] { ::raise(SIGTERM); });
+
+  loop->run();
+
+  BOOST_TEST(signals == 2);
+  BOOST_TEST(loop.logLines().size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(an_exception_from_the_log_itself_is_swallowed) {
