@@ -44,7 +44,7 @@ void ReactorFixture::settle() {
   std::uint64_t seen = eventsWrittenDown();
   TimePoint quietSince = reactor_->now();
   for (int turns = 0; turns < kQuietTurns || reactor_->now() - quietSince < kQuietTime; ++turns) {
-    reactor_->iterate(1ms);
+    reactor_->iterate(kQuietTime / kQuietTurns);
     if (eventsWrittenDown() == seen) continue;
     seen = eventsWrittenDown();
     quietSince = reactor_->now();
