@@ -24,13 +24,8 @@ using Events = std::vector<std::string>;
 
 namespace {
 
-// Over the high-water mark, and more than the kernel takes at a time.
+// Over the high-water mark, and more than a kernel with small buffers takes at a time.
 const std::string answer(300'000, 's');
-
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
 
 struct Action {
   const char* name;
@@ -117,6 +112,7 @@ class Scene {
 
   void play() {
     join();
+    loop.runUntil([this] { return acted || over(); }, "the action, or the end of a scene without");
     loop.settle();
     eventsUnaided = server.events;
     help();
@@ -143,17 +139,23 @@ class Scene {
       case Link::kAccepted:
         return joinAccepted();
       case Link::kConnected:
-        return loop.connect(server, client, SocketFamily::kTcp, shrinkBuffers);
+        return loop.connect(server, client, SocketFamily::kTcp, [this](int fd) { prepare(fd); });
       case Link::kLoopback:
         loopbackPair(loop.reactor(), client.makeProtocol(), server.makeProtocol());
         return;
     }
   }
 
+  void prepare(int fd) const {
+    if (drive_ != Drive::kLowWater) return;
+    setSendBuffer(fd, 16384);
+    setReceiveBuffer(fd, 16384);
+  }
+
   // The client hears of it first: to be aborted before would be a failure to connect.
   void joinAccepted() {
     OwnedFd fd = makeListeningSocket(loop.reactor(), SocketFamily::kTcp);
-    shrinkBuffers(fd.get());
+    prepare(fd.get());
     loop.connectTo(addressOf(fd.get()), client, SocketFamily::kTcp);
     loop.runUntil([this] { return client.made(); }, "the connect");
     Listener& listener =
