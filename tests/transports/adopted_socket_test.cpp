@@ -99,6 +99,25 @@ BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adop
   BOOST_TEST(answer == std::string("pong"));
 }
 
+// Whoever shares it, as a parent process, goes on accepting.
+BOOST_FIXTURE_TEST_CASE(stopping_closes_an_adopted_listener_and_does_not_shut_it_down, Adopting,
+                        *precondition(onRealKernel)) {
+  OwnedFd fd = listening();
+  const SocketAddress to = addressOf(fd.get());
+  const OwnedFd shared(::dup(fd.get()));
+  Listener& listener = adoptListener(loop.reactor(), std::move(fd), serving());
+  const OwnedFd first = connectRaw(to);
+  loop.runUntil([&] { return server.made(); }, "the accept");
+  const std::size_t before = openDescriptors();
+
+  listener.stopListening();
+  loop.runUntil([&] { return openDescriptors() < before; }, "the close");
+  const OwnedFd second = connectRaw(to);
+  const OwnedFd accepted(::accept(shared.get(), nullptr, nullptr));
+
+  BOOST_TEST(accepted.get() >= 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {
   OwnedFd fd = listening();
   const std::string name = "adoptStream descriptor " + std::to_string(fd.get());

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -57,6 +58,100 @@ BOOST_FIXTURE_TEST_CASE(stopping_a_connect_that_nobody_answers_works, Connecting
   BOOST_CHECK(*failed == ConnectionError::kStopped);
 }
 
+BOOST_AUTO_TEST_CASE(a_look_up_that_never_answers_times_out) {
+  std::promise<void> gate;  // Outlives the look-up, which ends with the resolver.
+  std::shared_future<void> opened = gate.get_future().share();
+  Connecting test;
+  test.resolver = std::make_unique<Resolver>(
+      [opened](const std::string&) {
+        opened.wait();
+        return Resolution{{}, {Address::loopback(0)}};
+      },
+      1);
+  ConnectOptions options;
+  options.timeout = 20ms;
+  options.resolver = test.resolver.get();
+
+  const TimePoint before = test.loop->now();
+  connectTcp(test.loop.reactor(), "nowhere", 0, test.making(), test.failing(), options);
+  test.waitForOutcome();
+  const Duration waited = test.loop->now() - before;
+  gate.set_value();
+  test.resolver.reset();
+  test.loop.settle();
+
+  BOOST_CHECK(*test.failed == ConnectionError::kTimedOut);
+  BOOST_TEST(test.failures == 1);
+  BOOST_TEST((waited >= 20ms));
+}
+
+BOOST_FIXTURE_TEST_CASE(no_timer_is_left_of_a_connect_that_is_over, Connecting) {
+  const ConnectOptions anHour{.timeout = 1h};
+  const auto waitForNothingDue = [this] {
+    loop.runUntil([this] { return !loop->timeUntilDue(); }, "the last timer");
+  };
+
+  connectTo(refusing(), anHour);
+  waitForOutcome();
+  waitForNothingDue();
+  failed.reset();
+  connectTo({refusing(), refusing()}, anHour);
+  waitForOutcome();
+  waitForNothingDue();
+  failed.reset();
+  connectTo(listen(), anHour).stopConnecting();
+  waitForOutcome();
+  waitForNothingDue();
+  connectTo(listen(), anHour);
+  loop.runUntil([this] { return client.made() && server.made(); }, "the connection");
+
+  waitForNothingDue();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failure_handler_may_stop_the_reactor, Connecting) {
+  connectTcp(loop.reactor(), refusing(), making(), [this](std::error_code why) {
+    failed = why;
+    loop->stop();
+  });
+
+  loop->run();
+
+  BOOST_CHECK(*failed == std::errc::connection_refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(connectionMade_may_stop_the_reactor, Connecting) {
+  client.onMade = [this](Transport&) { loop->stop(); };
+  connectTo(listen());
+
+  loop->run();
+
+  BOOST_TEST(client.lost);
+  BOOST_TEST(failures == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(connectionLost_may_connect_again_and_is_refused_there, Connecting) {
+  const Address nobody = refusing();
+  client.onLost = [&](std::error_code) { connectTo(nobody); };
+  server.onMade = [](Transport& transport) { transport.loseConnection(); };
+
+  connectTo(listen());
+  loop.runUntil([this] { return !!failed; }, "the refusal");
+
+  BOOST_TEST(client.lost);
+  BOOST_CHECK(*failed == std::errc::connection_refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_exception_in_connectionMade_ends_the_connection, Connecting) {
+  client.onMade = [](Transport&) { throw std::runtime_error("on purpose"); };
+
+  connectTo(listen());
+  loop.runUntil([&] { return client.lost && server.lost; }, "both ends");
+
+  BOOST_CHECK(client.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(failures == 0);
+  BOOST_TEST(loop.logLines().size() == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(disconnecting_from_inside_connectionMade_ends_the_connection, Connecting) {
   Connector* connector = nullptr;
   client.onMade = [&](Transport&) { connector->disconnect(); };
@@ -72,8 +167,10 @@ BOOST_FIXTURE_TEST_CASE(a_factory_that_makes_nothing_refuses_the_connection, Con
   connectTcp(
       loop.reactor(), listen(), [] { return nullptr; }, failing());
   waitForOutcome();
+  loop.runUntil([&] { return server.lost; }, "the server's end");
 
   BOOST_CHECK(*failed == ConnectionError::kStopped);
+  BOOST_CHECK(!server.why);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_factory_that_throws_fails_the_connect_and_is_logged, Connecting) {

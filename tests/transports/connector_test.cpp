@@ -137,6 +137,15 @@ BOOST_FIXTURE_TEST_CASE(a_local_address_that_is_not_ours_fails, Connecting,
   BOOST_CHECK(*failed == std::errc::address_not_available);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_local_address_in_use_fails, Connecting) {
+  const Address to = listen();
+
+  connectTo(to, {.bindAddress = to});
+  waitForOutcome();
+
+  BOOST_CHECK(*failed == std::errc::address_in_use);
+}
+
 BOOST_FIXTURE_TEST_CASE(connecting_ends_with_its_time, Connecting, *precondition(onRealKernel)) {
   const Unresponsive unresponsive(loop);
   const TimePoint start = loop->now();
