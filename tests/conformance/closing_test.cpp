@@ -2,13 +2,13 @@
 #define BOOST_TEST_MODULE closing
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/pattern.h>
-#include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
 
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -107,6 +107,28 @@ BOOST_AUTO_TEST_CASE(what_is_written_between_a_close_and_its_end_is_sent) {
   BOOST_TEST(test.server.received == "before and after");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_written_and_closed_inside_connection_made_arrives) {
+  const std::string much(300'000, 'm');
+  const std::array<Bytes, 2> parts{asBytes(much), asBytes("two")};
+  for (const bool byClient : {false, true}) {
+    Recorder client, server;
+    ReactorFixture loop;
+    Recorder& writer = byClient ? client : server;
+    Recorder& reader = byClient ? server : client;
+    writer.onMade = [&](Transport& transport) {
+      transport.write(asBytes("one"));
+      transport.writeSequence(parts);
+      transport.loseConnection();
+    };
+
+    loop.connect(client, server);
+    loop.runUntil([&] { return client.lost && server.lost; }, "both ends to be lost");
+
+    BOOST_TEST((reader.received == "one" + much + "two"));
+    BOOST_TEST((!writer.why && !reader.why));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_closing_side_reads_no_more) {
   Pair test(false);
   test.server.transport().pauseProducing();
@@ -202,6 +224,23 @@ BOOST_AUTO_TEST_CASE(half_closing_twice_is_half_closing_once) {
   test.loop.settle();
 
   BOOST_TEST(test.client.events == (Events{"made", "writeLost"}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_half_close_may_be_answered_by_one_and_closed_where_that_is_told) {
+  for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
+    Pair test(true, family);
+    test.server.onReadLost = [&] { test.server.transport().loseWriteConnection(); };
+    test.server.onWriteLost = [&] { test.server.transport().loseConnection(); };
+    test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
+
+    test.client.transport().loseWriteConnection();
+    test.waitForBothEnds();
+
+    const Events client{"made", "writeLost", "readLost", "lost"};
+    BOOST_TEST(test.client.events == client, per_element());
+    const Events server{"made", "readLost", "writeLost", "lost"};
+    BOOST_TEST(test.server.events == server, per_element());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(writes_after_a_half_close_are_ignored) {
@@ -325,97 +364,4 @@ BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {
   test.loop.runUntil([&] { return test.client.lost; }, "the abort");
 
   BOOST_TEST(producer.events == Events{"stop"}, per_element());
-}
-
-// --- The peer goes away -------------------------------------------------------------------------
-
-BOOST_AUTO_TEST_CASE(a_reset_is_told_with_its_reason) {
-  Pair test;
-
-  test.server.transport().abortConnection();
-  test.waitForBothEnds();
-
-  BOOST_TEST((test.client.why == std::errc::connection_reset));
-  BOOST_TEST(test.client.events.size() == 2U);
-}
-
-BOOST_AUTO_TEST_CASE(a_close_that_waits_hears_the_reset_of_a_peer_that_never_reads) {
-  Pair test(false);
-  test.server.transport().pauseProducing();
-  test.client.transport().write(asBytes(std::string(4 << 20, 'x')));
-  test.client.transport().loseConnection();
-  test.loop.settle();
-  BOOST_TEST(!test.client.lost);
-
-  test.server.transport().abortConnection();
-  test.waitForBothEnds();
-
-  BOOST_TEST(!!test.client.why);
-}
-
-BOOST_AUTO_TEST_CASE(what_the_peer_sent_before_its_end_is_delivered_before_the_end) {
-  Pair test(false);
-  const std::string words(200'000, 'w');
-
-  test.client.transport().write(asBytes(words));
-  test.client.transport().loseConnection();
-  test.waitForBothEnds();
-
-  BOOST_TEST(test.server.received.size() == words.size());
-  BOOST_TEST(test.server.events == (Events{"made", "data", "lost"}), per_element());
-}
-
-namespace {
-
-// A peer that is not Penstock sends its last words and is gone at once.
-void sendAndGo(OwnedFd peer, bool reset) {
-  BOOST_REQUIRE_EQUAL(::send(peer.get(), "bye", 3, 0), 3);
-  const linger immediately{1, 0};
-  if (reset) ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
-}
-
-enum class GoesAway { kBeforeTheAccept, kWhileWeRead, kAfterOtherBytes, kWhileWePause };
-
-void checkEndIsHeard(GoesAway when, SocketFamily family, bool reset) {
-  Recorder server;
-  ReactorFixture loop;
-  Listener& listener = loop.listen([&] { return server.makeProtocol(); }, family);
-  loop.turn(3);
-  OwnedFd peer = connectRaw(addressOf(listener.descriptor()));
-  if (when != GoesAway::kBeforeTheAccept) {
-    loop.runUntil([&] { return server.made(); }, "the accept");
-  }
-  if (when == GoesAway::kAfterOtherBytes) {
-    BOOST_REQUIRE_EQUAL(::send(peer.get(), "hi ", 3, 0), 3);
-    loop.runUntil([&] { return !server.received.empty(); }, "the first bytes");
-  }
-  if (when == GoesAway::kWhileWePause) server.transport().pauseProducing();
-  loop.settle();
-
-  sendAndGo(std::move(peer), reset);
-  loop.settle();
-  if (server.connected()) server.transport().resumeProducing();
-  loop.runUntil([&] { return server.lost; }, "the end");
-
-  const bool isReset = reset && family == SocketFamily::kTcp;
-  BOOST_TEST((server.why == std::errc::connection_reset) == isReset);
-  const bool mayBeDropped = isReset && when == GoesAway::kWhileWePause;
-  if (!mayBeDropped) BOOST_TEST(server.received.substr(server.received.size() - 3) == "bye");
-}
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(an_end_that_comes_with_the_last_bytes_is_heard_at_any_time,
-                     *boost::unit_test::precondition(onRealKernel)) {
-  for (const GoesAway when : {GoesAway::kBeforeTheAccept, GoesAway::kWhileWeRead,
-                              GoesAway::kAfterOtherBytes, GoesAway::kWhileWePause}) {
-    for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
-      for (const bool reset : {false, true}) {
-        BOOST_TEST_CONTEXT("case " << static_cast<int>(when) << ", family "
-                                   << static_cast<int>(family) << ", reset " << reset) {
-          checkEndIsHeard(when, family, reset);
-        }
-      }
-    }
-  }
 }
