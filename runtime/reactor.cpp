@@ -76,6 +76,7 @@ void Reactor::turn(std::optional<Duration> atMost) {
   const bool stopped = stopping_;
   runCalls();
   flushWriters();
+  reap();  // What has ended in a call does not wait for the next event.
   poll(stopping_ && !stopped ? Duration::zero() : waitTime(atMost));
   reap();
 }

@@ -189,6 +189,7 @@ const std::vector<Way>& ways() {
 
 // Nothing is open that was not before, and nothing is due.
 void waitForNothingLeft(ReactorFixture& loop, std::size_t descriptorsBefore) {
+  loop.turn();
   loop.runUntil([&] { return openDescriptors() == descriptorsBefore && !loop->timeUntilDue(); },
                 "the end of all that was open or due");
 }
@@ -258,4 +259,26 @@ BOOST_AUTO_TEST_CASE(a_stopped_listener_leaves_nothing_while_the_reactor_lives) 
 
     waitForNothingLeft(loop, before);
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_ended_in_a_call_is_gone_before_the_loop_sleeps,
+                     *precondition(onRealKernel)) {
+  bool taken = false;
+  std::size_t asleep = 0;
+  ReactorFixture loop;
+  loop.settle();
+  const std::size_t before = openDescriptors();
+  Listener& listener = loop.listen([] { return nullptr; });
+  loop.settle();
+  loop->callSoon([&] { listener.stopListening(); });
+
+  OnceAsleep other([&] {
+    asleep = openDescriptors();
+    taken = loop->callFromThread([&] { loop->stop(); });
+  });
+  loop->run();
+  other.join();
+
+  BOOST_TEST(taken);
+  BOOST_TEST(asleep == before);
 }
