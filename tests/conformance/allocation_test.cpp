@@ -113,7 +113,7 @@ std::vector<OwnedFd> openIdle(ReactorFixture& loop, std::size_t count, std::size
     const OwnedFd& peer = peers.emplace_back(connectRaw(addressOf(listener.descriptor())));
     BOOST_REQUIRE_EQUAL(::send(peer.get(), message.data(), size, MSG_NOSIGNAL), size);
     std::size_t arrived = 0;
-    loop.runUntil(
+    loop.pollUntil(
         [&] {
           const ssize_t got = ::recv(peer.get(), echo.data(), size - arrived, MSG_DONTWAIT);
           if (got > 0) arrived += static_cast<std::size_t>(got);

@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLongestWait = 100ms;
 constexpr int kQuietTurns = 10;
 constexpr Duration kQuietTime = 5ms;
 
@@ -30,7 +29,19 @@ void ReactorFixture::runUntil(const std::function<bool()>& done, std::string_vie
     if (reactor_->now() >= deadline) {
       BOOST_FAIL("waited " << limit.count() << " s for " << what);
     }
-    reactor_->iterate(kLongestWait);
+    const bool workWaits = reactor_->timeUntilDue() == Duration::zero();  // It may fulfil `done`.
+    reactor_->iterate(workWaits ? Duration::zero() : deadline - reactor_->now());
+  }
+  if (testBackend().simulated && reactor_->now() >= deadline) {
+    BOOST_ERROR("only the end of the wait has woken the loop: " << what);
+  }
+}
+
+void ReactorFixture::pollUntil(const std::function<bool()>& done, std::string_view what) {
+  const TimePoint deadline = reactor_->now() + 20s;
+  while (!done()) {
+    if (reactor_->now() >= deadline) BOOST_FAIL("waited 20 s for " << what);
+    reactor_->iterate(1ms);
   }
 }
 
@@ -44,7 +55,7 @@ void ReactorFixture::settle() {
   std::uint64_t seen = eventsWrittenDown();
   TimePoint quietSince = reactor_->now();
   for (int turns = 0; turns < kQuietTurns || reactor_->now() - quietSince < kQuietTime; ++turns) {
-    reactor_->iterate(kQuietTime / kQuietTurns);
+    reactor_->iterate(1ms);
     if (eventsWrittenDown() == seen) continue;
     seen = eventsWrittenDown();
     quietSince = reactor_->now();

@@ -28,9 +28,13 @@ class ReactorFixture {
   Reactor& reactor() noexcept { return *reactor_; }
   Reactor* operator->() noexcept { return reactor_.get(); }
 
-  // Turns the loop until `done()`. `what` names the wait in the failure.
+  // Turns the loop until `done()`. `what` names the wait in the failure. Only what the loop itself
+  // hears of ends its waits, so a wake-up that is lost fails.
   void runUntil(const std::function<bool()>& done, std::string_view what = "the condition",
                 std::chrono::seconds limit = std::chrono::seconds(20));
+
+  // The same for what comes to pass without the loop, as in another thread.
+  void pollUntil(const std::function<bool()>& done, std::string_view what);
 
   // Turns the loop `count` times, without waiting.
   void turn(int count = 1);

@@ -214,6 +214,8 @@ bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
     if (ready()) return true;
     if (world_.now() >= deadline) return false;
     if (world_.expectsAction()) continue;
+    if (ready()) return true;  // What was ready a moment ago may have made other things so.
+    if (world_.expectsAction()) continue;
     const TimePoint next = std::min(deadline, world_.nextAlarm().value_or(kNever));
     if (next != kNever && !outsideCanAct(watched)) {
       world_.advanceTo(next);

@@ -1,6 +1,7 @@
 // Looking names up never stops the loop, can be cancelled, and outlives neither side.
 #define BOOST_TEST_MODULE resolver
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/resolver.h>
@@ -166,7 +167,7 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_look_up_never_calls_back, Resolving) {
     Resolver resolver(gate.lookup(), 1);
     PendingLookup& running = resolver.resolve(loop.reactor(), "a", 80, outcome.handler());
     PendingLookup& waiting = resolver.resolve(loop.reactor(), "b", 80, outcome.handler());
-    loop.runUntil([&] { return gate.entered() == 1; }, "the first to run");
+    loop.pollUntil([&] { return gate.entered() == 1; }, "the first to run");
     PendingLookup& numeric = resolver.resolve(loop.reactor(), "127.0.0.1", 80, outcome.handler());
 
     running.cancel();
@@ -199,7 +200,7 @@ BOOST_FIXTURE_TEST_CASE(a_look_up_cancelled_after_it_was_handed_over_does_not_ca
 BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_a_look_up_in_progress, Resolving) {
   Resolver resolver(gate.lookup(), 1);
   resolver.resolve(loop.reactor(), "slow", 80, outcome.handler());
-  loop.runUntil([&] { return gate.entered() == 1; }, "the look-up to run");
+  loop.pollUntil([&] { return gate.entered() == 1; }, "the look-up to run");
 
   loop.destroy();
   gate.open();  // The thread goes on with no reactor to tell.
@@ -210,28 +211,27 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_a_look_up_in_progress, Resol
 
 BOOST_FIXTURE_TEST_CASE(the_end_of_the_resolver_fails_what_waits, Resolving) {
   Outcome waiting;
+  std::unique_ptr<OnceAsleep> other;
   {
     Resolver resolver(gate.lookup(), 1);
     resolver.resolve(loop.reactor(), "runs", 80, outcome.handler());
-    loop.runUntil([&] { return gate.entered() == 1; }, "the first to run");
+    loop.pollUntil([&] { return gate.entered() == 1; }, "the first to run");
     resolver.resolve(loop.reactor(), "waits", 80, waiting.handler());
-    std::thread opener([this] {
-      std::this_thread::yield();
-      gate.open();
-    });
-    opener.join();
+    other = std::make_unique<OnceAsleep>(
+        [this] { gate.open(); });  // Only once the end of the resolver waits for it.
   }
   loop.runUntil([&] { return outcome.calls == 1 && waiting.calls == 1; }, "both outcomes");
 
   BOOST_CHECK(!outcome.why);
-  BOOST_TEST((!waiting.why || waiting.why == std::errc::operation_canceled));
+  BOOST_CHECK(waiting.why == std::errc::operation_canceled);
+  BOOST_TEST(gate.entered() == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(more_look_ups_than_may_wait_are_refused, Resolving) {
   std::vector<Outcome> outcomes(Resolver::kMostWaiting);
   Resolver resolver(gate.lookup(), 1);
   resolver.resolve(loop.reactor(), "runs", 80, outcome.handler());
-  loop.runUntil([&] { return gate.entered() == 1; }, "the first to run");
+  loop.pollUntil([&] { return gate.entered() == 1; }, "the first to run");
   for (Outcome& each : outcomes) resolver.resolve(loop.reactor(), "waits", 80, each.handler());
 
   Outcome refused;
