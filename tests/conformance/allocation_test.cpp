@@ -2,15 +2,19 @@
 #define BOOST_TEST_MODULE allocation
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/loopback.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include <malloc.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,12 +70,47 @@ namespace {
 constexpr int kWarmUp = 300;
 constexpr int kCounted = 1000;
 
-// Echoes messages of `size` bytes, one at a time, and counts allocations after the warm-up.
-std::size_t allocationsOfEchoes(std::size_t size) {
-  const std::string message(size, 'm');
+// Counts the allocations of kCounted rounds, after kWarmUp. Call it once in each.
+class Rounds {
+ public:
+  void next() {
+    ++count_;
+    if (count_ == kWarmUp) allocations = 0;
+    counting = count_ >= kWarmUp && count_ < kWarmUp + kCounted;
+  }
+  bool over() const noexcept { return count_ > kWarmUp + kCounted; }
+  ~Rounds() { counting = false; }
+
+ private:
+  int count_ = 0;
+};
+
+using Send = void (*)(Transport&, const Buffer&);
+
+void writeBytes(Transport& transport, const Buffer& message) { transport.write(message.bytes()); }
+void writeBuffer(Transport& transport, const Buffer& message) { transport.write(message); }
+void writeParts(Transport& transport, const Buffer& message) {
+  const Bytes bytes = message.bytes();
+  const std::array<Bytes, 2> parts{bytes.first(bytes.size() / 2), bytes.subspan(bytes.size() / 2)};
+  transport.writeSequence(parts);
+}
+
+enum class Link { kTcp, kUnix, kLoopback };
+
+void join(ReactorFixture& loop, Link link, Recorder& client, Recorder& server) {
+  if (link == Link::kLoopback) {
+    loopbackPair(loop.reactor(), client.makeProtocol(), server.makeProtocol());
+  } else {
+    loop.connect(client, server, link == Link::kTcp ? SocketFamily::kTcp : SocketFamily::kUnix);
+  }
+}
+
+// Of echoes of `size` bytes, one at a time.
+std::size_t allocationsOfEchoes(std::size_t size, Link link = Link::kTcp, Send send = writeBytes) {
+  const Buffer message(std::string(size, 'm'));
   Recorder client, server;
   std::size_t arrived = 0;
-  int echoes = 0;
+  Rounds rounds;
   ReactorFixture loop;
   client.keepsData = server.keepsData = false;
   server.onData = [&](Bytes bytes) { server.transport().write(bytes); };
@@ -79,18 +118,62 @@ std::size_t allocationsOfEchoes(std::size_t size) {
     arrived += bytes.size();
     if (arrived < size) return;
     arrived = 0;
-    ++echoes;
-    if (echoes == kWarmUp) {
-      allocations = 0;
-      counting = true;
-    }
-    if (echoes == kWarmUp + kCounted) counting = false;
-    client.transport().write(asBytes(message));
+    rounds.next();
+    send(client.transport(), message);
   };
-  loop.connect(client, server);
+  join(loop, link, client, server);
 
-  client.transport().write(asBytes(message));
-  loop.runUntil([&] { return echoes > kWarmUp + kCounted; }, "the echoes");
+  send(client.transport(), message);
+  loop.runUntil([&] { return rounds.over(); }, "the echoes");
+
+  return allocations;
+}
+
+// Writes 20,000 bytes whenever it may: until it is paused, or once for each demand.
+class Source final : public Producer {
+ public:
+  Source(Transport& transport, Production production)
+      : transport_(transport), production_(production) {
+    transport.registerProducer(*this, production);
+    if (production == Production::kStreaming) resumeProducing();
+  }
+  int asked = 0;
+
+  void pauseProducing() override { paused_ = true; }
+  void resumeProducing() override {
+    ++asked;
+    paused_ = production_ == Production::kPull;
+    do {
+      transport_.write(asBytes(portion_));
+    } while (!paused_);
+  }
+  void stopProducing() override {}
+
+ private:
+  Transport& transport_;
+  const Production production_;
+  const std::string portion_ = std::string(20'000, 'p');
+  bool paused_ = false;
+};
+
+// Of a producer, from one demand to the next.
+std::size_t allocationsOfProducer(Link link, Production production) {
+  Recorder client, server;
+  Rounds rounds;
+  std::optional<Source> source;
+  ReactorFixture loop;
+  client.keepsData = server.keepsData = false;
+  join(loop, link, client, server);
+
+  source.emplace(client.transport(), production);
+  int seen = 0;
+  loop.runUntil(
+      [&] {
+        if (source->asked > seen) rounds.next();
+        seen = source->asked;
+        return rounds.over();
+      },
+      "the demands");
 
   return allocations;
 }
@@ -136,34 +219,64 @@ BOOST_AUTO_TEST_CASE(the_count_sees_an_allocation) {
   BOOST_TEST(allocations == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(small_echoes_allocate_nothing, *precondition(onRealKernel)) {
-  BOOST_TEST(allocationsOfEchoes(64) == 0U);
+BOOST_AUTO_TEST_CASE(echoes_of_any_size_allocate_nothing, *precondition(onRealKernel)) {
+  for (const Link link : {Link::kTcp, Link::kUnix, Link::kLoopback}) {
+    for (const std::size_t size : {64, 8'000, 200'000}) {
+      BOOST_TEST_CONTEXT(size << " bytes over link " << static_cast<int>(link)) {
+        BOOST_TEST(allocationsOfEchoes(size, link) == 0U);
+      }
+    }
+  }
 }
 
-BOOST_AUTO_TEST_CASE(echoes_of_some_kilobytes_allocate_nothing, *precondition(onRealKernel)) {
-  BOOST_TEST(allocationsOfEchoes(8'000) == 0U);
+BOOST_AUTO_TEST_CASE(all_kinds_of_write_allocate_nothing, *precondition(onRealKernel)) {
+  for (const Send send : {writeBuffer, writeParts}) {
+    BOOST_TEST(allocationsOfEchoes(64, Link::kTcp, send) == 0U);
+    BOOST_TEST(allocationsOfEchoes(20'000, Link::kTcp, send) == 0U);
+  }
 }
 
-BOOST_AUTO_TEST_CASE(echoes_of_many_reads_allocate_nothing, *precondition(onRealKernel)) {
-  BOOST_TEST(allocationsOfEchoes(200'000) == 0U);
+BOOST_AUTO_TEST_CASE(producers_that_are_paused_resumed_and_asked_cost_no_allocation,
+                     *precondition(onRealKernel)) {
+  for (const Link link : {Link::kTcp, Link::kUnix, Link::kLoopback}) {
+    for (const Production production : {Production::kStreaming, Production::kPull}) {
+      BOOST_TEST_CONTEXT("link " << static_cast<int>(link) << ", production "
+                                 << static_cast<int>(production)) {
+        BOOST_TEST(allocationsOfProducer(link, production) == 0U);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(calls_of_other_threads_allocate_nothing_once_warm,
+                     *precondition(onRealKernel)) {
+  Rounds rounds;
+  bool taken = true;
+  ReactorFixture loop;
+  std::function<void()> call = [&] {
+    rounds.next();
+    taken = taken && loop->callFromThread([&] { call(); });
+  };
+
+  call();
+  loop.runUntil([&] { return rounds.over(); }, "the calls");
+
+  BOOST_TEST(taken);
+  BOOST_TEST(allocations == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(timers_and_calls_allocate_nothing_once_warm, *precondition(onRealKernel)) {
+  Rounds rounds;
   ReactorFixture loop;
-  int ticks = 0;
   std::function<void()> tick = [&] {
-    if (++ticks == kWarmUp) {
-      allocations = 0;
-      counting = true;
-    }
-    if (ticks == kWarmUp + kCounted) counting = false;
+    rounds.next();
     DelayedCall never = loop->callLater(std::chrono::hours(1), [] {});
     loop->callSoon([&] { loop->callLater(Duration::zero(), [&] { tick(); }); });
     never.cancel();
   };
 
   loop->callSoon([&] { tick(); });
-  loop.runUntil([&] { return ticks > kWarmUp + kCounted; }, "the ticks");
+  loop.runUntil([&] { return rounds.over(); }, "the ticks");
 
   BOOST_TEST(allocations == 0U);
 }
