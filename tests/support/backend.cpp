@@ -49,6 +49,23 @@ const TestBackend kTestBackends[] = {
     {"simulated-uring-plain", Backend::kUring, kPlain, false, false, true},
 };
 
+// What the run is for and this kernel lacks, in one sentence, or nothing.
+std::string lacking(const TestBackend& backend) {
+#ifdef PENSTOCK_WITH_URING
+  const auto has = [](std::uint32_t feature) {
+    return (uring::ringCalls().features() & feature) != 0;
+  };
+  if (backend.uringMultishotReceive && !has(uring::kMultishotReceive)) {
+    return "the kernel has no multishot receives";
+  }
+  if (backend.uringZeroCopySend && !has(uring::kZeroCopySend)) {
+    return "the kernel has no sends without a copy";
+  }
+#endif
+  static_cast<void>(backend);
+  return {};
+}
+
 const TestBackend* chosen = &kTestBackends[0];
 
 std::string putSimulatedKernelInPlace() {
@@ -72,7 +89,7 @@ std::string chooseTestBackend(std::string_view name) {
     if (backend.simulated) return putSimulatedKernelInPlace();
     try {
       chooseBackend(backend.family);
-      return {};
+      return lacking(backend);
     } catch (const std::system_error& error) {
       return error.what();
     }
