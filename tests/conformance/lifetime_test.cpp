@@ -211,6 +211,8 @@ BOOST_AUTO_TEST_CASE(each_may_abort_all_others) {
   }
   crowd.loop.runUntil([&] { return crowd.allLost(); }, "the end of all");
 
+  const auto heard = [](const auto& side) { return side->heard("data"); };
+  BOOST_TEST(std::ranges::count_if(crowd.servers, heard) == 1);
   for (const auto& side : crowd.servers) BOOST_TEST(endedOnce(*side));
 }
 
@@ -277,7 +279,38 @@ BOOST_AUTO_TEST_CASE(a_new_connection_may_be_opened_where_the_old_one_ends) {
   for (const auto& client : clients) BOOST_TEST(endedOnce(*client));
 }
 
-BOOST_AUTO_TEST_CASE(a_producer_may_die_where_it_unregisters) {
+BOOST_AUTO_TEST_CASE(a_producer_may_die_in_each_of_its_own_calls) {
+  for (const char* where : {"pause", "resume", "pull", "stop"}) {
+    BOOST_TEST_CONTEXT(where) {
+      const std::string name = where;
+      Recorder client, server;
+      auto producer = std::make_unique<ScriptedProducer>();
+      ReactorFixture loop;
+      loop.connect(client, server);
+      Transport& transport = client.transport();
+      const auto die = [&] {
+        if (!client.lost) transport.unregisterProducer();
+        producer.reset();
+      };
+      (name == "pause"  ? producer->onPause
+       : name == "stop" ? producer->onStop
+                        : producer->onResume) = die;
+
+      transport.registerProducer(*producer,
+                                 name == "pull" ? Production::kPull : Production::kStreaming);
+      if (name == "stop") transport.abortConnection();
+      if (producer) transport.write(asBytes(std::string(1 << 20, 'x')));
+      loop.runUntil([&] { return !producer; }, "the producer's end");
+      if (name == "stop") continue;
+      transport.write(asBytes("more"));
+      loop.runUntil([&] { return server.received.ends_with("more"); }, "the bytes");
+
+      BOOST_TEST(!transport.producer());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_producer_may_die_soon_after_it_unregistered) {
   Recorder client, server;
   auto producer = std::make_unique<ScriptedProducer>();
   ReactorFixture loop;

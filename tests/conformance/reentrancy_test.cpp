@@ -214,7 +214,7 @@ class Scene {
   void scriptClient() {
     client.onMade = [this](Transport& transport) {
       startClocks();
-      transport.write(asBytes("hello"));
+      transport.write(asBytes("!"));  // One byte arrives whole.
     };
     client.onReadLost = [this] { client.transport().loseConnection(); };
   }

@@ -57,6 +57,7 @@ void PatternProducer::produceOne() {
   const Bytes bytes = patternAt(produced_, most);
   produced_ += bytes.size();
   consumer_->write(bytes);
+  if (onWritten) onWritten();
 }
 
 bool PatternProducer::finishIfDone() {

@@ -35,6 +35,8 @@ class PatternProducer final : public Producer {
   // Registers with `consumer` and, if it streams, begins.
   void start(Consumer& consumer, Production production);
 
+  std::function<void()> onWritten;  // After each portion.
+
   // Called when all was written, after unregistering.
   std::function<void()> onDone;
 
