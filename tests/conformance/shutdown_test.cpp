@@ -87,6 +87,40 @@ BOOST_AUTO_TEST_CASE(a_trigger_may_add_and_remove_triggers) {
   BOOST_TEST(events == (Events{"first", "added"}), per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_trigger_may_remove_one_of_a_later_phase) {
+  ReactorFixture loop;
+  Events events;
+  Reactor::TriggerId during = 0, after = 0;
+  addTrigger(loop, events, Phase::kAfter, Event::kShutdown, "kept");
+  loop->addSystemEventTrigger(Phase::kBefore, Event::kShutdown, [&] {
+    BOOST_TEST(loop->removeSystemEventTrigger(during));
+    BOOST_TEST(loop->removeSystemEventTrigger(after));
+  });
+  during = loop->addSystemEventTrigger(Phase::kDuring, Event::kShutdown,
+                                       [&] { events.emplace_back("during"); });
+  after = loop->addSystemEventTrigger(Phase::kAfter, Event::kShutdown,
+                                      [&] { events.emplace_back("after"); });
+  loop->stop();
+
+  loop->run();
+
+  BOOST_TEST(events == Events{"kept"}, per_element());
+}
+
+BOOST_AUTO_TEST_CASE(calls_when_running_come_between_the_startup_triggers_of_their_time) {
+  ReactorFixture loop;
+  Events events;
+  addTrigger(loop, events, Phase::kAfter, Event::kStartup, "after 1");
+  loop->callWhenRunning([&] { events.emplace_back("call"); });
+  addTrigger(loop, events, Phase::kAfter, Event::kStartup, "after 2");
+  addTrigger(loop, events, Phase::kBefore, Event::kStartup, "before");
+  loop->stop();
+
+  loop->run();
+
+  BOOST_TEST(events == (Events{"before", "after 1", "call", "after 2"}), per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_trigger_comes_in_one_run_only) {
   ReactorFixture loop;
   Events events;

@@ -9,6 +9,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -27,7 +28,7 @@ void shrinkBuffers(int fd) {
   setReceiveBuffer(fd, 16384);
 }
 
-// The whole of it where it tells most; enough to wrap every buffer elsewhere.
+// A gibibyte where it tells most; enough to wrap every buffer elsewhere.
 std::uint64_t bulkVolume() {
   const TestBackend& backend = testBackend();
   if (backend.simulated) return kMebibyte;
@@ -109,7 +110,7 @@ BOOST_AUTO_TEST_CASE(writing_nothing_is_no_write) {
   client.transport().unregisterProducer();
 }
 
-BOOST_AUTO_TEST_CASE(a_gibibyte_arrives_byte_exact_through_short_writes) {
+BOOST_AUTO_TEST_CASE(a_great_volume_arrives_byte_exact_through_short_writes) {
   Recorder client, server;
   PatternProducer producer(bulkVolume(), 50'000);
   PatternCheck check;
@@ -124,6 +125,34 @@ BOOST_AUTO_TEST_CASE(a_gibibyte_arrives_byte_exact_through_short_writes) {
   BOOST_TEST(check.good());
   BOOST_TEST(check.count() == bulkVolume());
   BOOST_TEST(producer.pauses() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(one_huge_write_and_another_while_it_is_sent_arrive_before_the_close) {
+  const std::size_t huge = testBackend().simulated ? kMebibyte : 60 * kMebibyte;
+  std::string bytes(huge, ' ');
+  std::size_t at = 0;
+  while (at < huge) {
+    const Bytes part = patternAt(at, huge - at);
+    std::ranges::copy(asText(part), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    at += part.size();
+  }
+  Recorder client, server;
+  PatternCheck check;
+  ReactorFixture loop;
+  countInto(check, server);
+  loop.connect(client, server);
+  const std::size_t first = huge - 1000;
+
+  client.transport().write(asBytes(bytes).first(first));
+  loop.runUntil([&] { return check.count() > 0; }, "the first bytes");
+  BOOST_TEST(client.transport().bufferedBytes() > 0U);
+  client.transport().write(asBytes(bytes).subspan(first));
+  client.transport().loseConnection();
+  loop.runUntil([&] { return server.lost; }, "the end");
+
+  BOOST_TEST(check.good());
+  BOOST_TEST(check.count() == huge);
+  BOOST_TEST((!client.why && !server.why));
 }
 
 BOOST_AUTO_TEST_CASE(both_directions_carry_at_once) {
@@ -233,19 +262,21 @@ BOOST_AUTO_TEST_CASE(a_paused_reader_delivers_nothing_until_resumed) {
   BOOST_TEST(server.received == "held");
 }
 
-BOOST_AUTO_TEST_CASE(a_pause_from_inside_connection_made_holds) {
-  Recorder client, server;
-  ReactorFixture loop;
-  server.onMade = [](Transport& transport) { transport.pauseProducing(); };
-  client.onMade = [](Transport& transport) { transport.write(asBytes("early")); };
-  loop.connect(client, server);
+BOOST_AUTO_TEST_CASE(a_pause_from_inside_connection_made_holds_on_either_side) {
+  for (const bool byClient : {false, true}) {
+    Recorder client, server;
+    ReactorFixture loop;
+    Recorder& reader = byClient ? client : server;
+    Recorder& writer = byClient ? server : client;
+    reader.onMade = [](Transport& transport) { transport.pauseProducing(); };
+    writer.onMade = [](Transport& transport) { transport.write(asBytes("early")); };
+    loop.connect(client, server);
 
-  loop.settle();
-  BOOST_TEST(!server.heard("data"));
-  server.transport().resumeProducing();
-  loop.runUntil([&] { return server.received == "early"; }, "what was held");
-
-  BOOST_TEST(server.received == "early");
+    loop.settle();
+    BOOST_TEST(!reader.heard("data"));
+    reader.transport().resumeProducing();
+    loop.runUntil([&] { return reader.received == "early"; }, "what was held");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_pause_from_inside_data_received_holds_the_rest_in_order) {

@@ -1,5 +1,6 @@
 // Calls from other threads: each is run or refused, never lost, and wakes the loop.
 #define BOOST_TEST_MODULE threads
+#include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <semaphore>
 #include <thread>
 #include <vector>
@@ -112,6 +114,42 @@ BOOST_AUTO_TEST_CASE(a_call_from_the_loops_own_thread_is_run_as_well) {
   loop.runUntil([&] { return ran == 2; }, "both calls");
 
   BOOST_TEST(ran == 2);
+}
+
+BOOST_AUTO_TEST_CASE(calls_that_ask_for_the_next_for_ever_keep_nobody_from_their_turn) {
+  bool over = false, late = false;
+  Recorder client, server;
+  ReactorFixture loop;
+  std::function<void()> soon = [&] {
+    if (!over) loop->callSoon([&] { soon(); });
+  };
+  std::function<void()> fromThread = [&] {
+    if (!over && !loop->callFromThread([&] { fromThread(); })) BOOST_ERROR("refused");
+  };
+  soon();
+  fromThread();
+
+  loop.connect(client, server);
+  client.transport().write(asBytes("heard"));
+  loop->callLater(std::chrono::milliseconds(1), [&] { late = true; });
+  loop.runUntil([&] { return late && server.received == "heard"; }, "a timer and bytes");
+
+  over = true;
+  loop.settle();
+}
+
+BOOST_AUTO_TEST_CASE(a_call_of_a_thread_may_ask_for_a_timed_call, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  bool taken = false;
+
+  OnceAsleep other([&] {
+    taken = loop->callFromThread(
+        [&] { loop->callLater(std::chrono::milliseconds(1), [&] { loop->stop(); }); });
+  });
+  loop->run();
+  other.join();
+
+  BOOST_TEST(taken);
 }
 
 BOOST_AUTO_TEST_CASE(two_reactors_on_two_threads_talk_to_each_other, *precondition(onRealKernel)) {
