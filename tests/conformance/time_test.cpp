@@ -1,11 +1,9 @@
-// Time, turns, and running the loop, one's own or a foreign one.
+// Time: when calls come, in which order, and when not.
 #define BOOST_TEST_MODULE time
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
-
-#include <poll.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -79,6 +77,24 @@ BOOST_AUTO_TEST_CASE(a_cancelled_call_is_not_made) {
   loop.runUntil([&] { return other; }, "the other call");
 
   BOOST_TEST(!made);
+}
+
+BOOST_AUTO_TEST_CASE(a_call_may_cancel_one_that_is_due_at_the_same_time) {
+  ReactorFixture loop;
+  int made = 0;
+  std::vector<DelayedCall> calls;
+  for (std::size_t i = 0; i < 2; ++i) {
+    calls.push_back(loop->callLater(1h, [&, i] {
+      ++made;
+      BOOST_TEST(calls[1 - i].cancel());
+    }));
+  }
+
+  for (DelayedCall& call : calls) call.delay(-1h);
+  loop.runUntil([&] { return made > 0; }, "the first of them");
+  loop.settle();
+
+  BOOST_TEST(made == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_call_lets_its_callback_go) {
@@ -257,201 +273,4 @@ BOOST_AUTO_TEST_CASE(a_thousand_timers_come_once_each_and_in_order) {
 
   BOOST_TEST(fired.size() == 1000U);
   BOOST_TEST(std::ranges::is_sorted(fired));
-}
-
-// --- Turns and foreign loops --------------------------------------------------------------------
-
-BOOST_AUTO_TEST_CASE(time_until_due_is_none_without_timers_and_zero_with_work) {
-  ReactorFixture loop;
-  loop.settle();
-  BOOST_TEST(!loop->timeUntilDue());
-
-  DelayedCall call = loop->callLater(1h, [] {});
-  BOOST_REQUIRE(!!loop->timeUntilDue());
-  BOOST_TEST((*loop->timeUntilDue() <= 1h && *loop->timeUntilDue() > 59min));
-  loop->callSoon([] {});
-  BOOST_TEST((loop->timeUntilDue() == Duration::zero()));
-  loop.turn();
-  call.cancel();
-
-  loop.settle();
-  BOOST_TEST(!loop->timeUntilDue());
-}
-
-BOOST_AUTO_TEST_CASE(an_idle_iterate_waits_as_long_as_told) {
-  ReactorFixture loop;
-  loop.settle();
-
-  const TimePoint before = loop->now();
-  for (int i = 0; i < 10; ++i) loop->iterate(1ms);
-  const Duration waited = loop->now() - before;
-
-  BOOST_TEST((waited >= 5ms));  // A signal may end a wait early.
-  BOOST_TEST((waited < 5s));
-}
-
-// Idle is without turns: each of these sets the loop turning until it has found that out.
-BOOST_AUTO_TEST_CASE(an_idle_loop_does_not_spin) {
-  for (const char* what : {"nothing", "idle connections", "a paused reader", "half-closes"}) {
-    BOOST_TEST_CONTEXT(what) {
-      const std::string name = what;
-      Recorder client, server;
-      client.halfCloseable = server.halfCloseable = true;
-      ReactorFixture loop;
-      loop.listen([] { return nullptr; });
-      if (name != "nothing") loop.connect(client, server);
-      if (name == "a paused reader") {
-        server.transport().pauseProducing();
-        client.transport().write(asBytes(std::string(4 << 20, 'x')));
-      }
-      if (name == "half-closes") {
-        client.transport().loseWriteConnection();
-        server.transport().loseWriteConnection();
-      }
-      loop.settle();
-
-      bool over = false;
-      int turns = 0;
-      loop->callLater(20ms, [&] { over = true; });
-      loop.runUntil([&] { return ++turns, over; }, "the time to be over");
-
-      BOOST_TEST(turns < 10);
-    }
-  }
-}
-
-// As in Twisted a turn makes the calls that are due and then waits, so the next one makes this
-// call.
-BOOST_AUTO_TEST_CASE(iterate_waits_no_longer_than_until_a_timer_is_due) {
-  ReactorFixture loop;
-  bool fired = false;
-  const TimePoint before = loop->now();
-  loop->callLater(2ms, [&] { fired = true; });
-
-  loop->iterate(1h);
-  loop->iterate();
-
-  BOOST_TEST(fired);
-  BOOST_TEST((loop->now() - before < 30s));
-}
-
-BOOST_AUTO_TEST_CASE(a_foreign_poll_loop_can_drive_the_reactor, *precondition(onRealKernel)) {
-  Recorder client, server;
-  bool timer = false;
-  int idlePolls = 0;
-  ReactorFixture loop;
-  server.onData = [&](Bytes bytes) { server.transport().write(bytes); };
-  client.onData = [&](Bytes) {
-    if (client.received.size() < 400) client.transport().write(asBytes("ping"));
-  };
-  loop.connect(client, server);
-  loop->callLater(5ms, [&] { timer = true; });
-  client.transport().write(asBytes("ping"));
-  loop->iterate();
-
-  while ((client.received.size() < 400 || !timer) && idlePolls < 1000) {
-    pollfd readable{loop->pollDescriptor(), POLLIN, 0};
-    const std::optional<Duration> due = loop->timeUntilDue();
-    const auto milliseconds = due ? std::chrono::ceil<std::chrono::milliseconds>(*due) : 1000ms;
-    const int ready = ::poll(&readable, 1, static_cast<int>(milliseconds.count()));
-    idlePolls += ready == 0 && !due;
-    loop->iterate();
-  }
-
-  BOOST_TEST(client.received.size() >= 400U);
-  BOOST_TEST(timer);
-  BOOST_TEST(idlePolls == 0);  // Whenever there was work, the descriptor said so.
-}
-
-BOOST_AUTO_TEST_CASE(a_foreign_loop_asleep_in_poll_is_woken_at_once, *precondition(onRealKernel)) {
-  ReactorFixture loop;
-  bool called = false, queued = false;
-  pollfd readable{loop->pollDescriptor(), POLLIN, 0};
-  for (int turn = 0; turn < 100 && (loop->timeUntilDue() || ::poll(&readable, 1, 0) > 0); ++turn) {
-    loop->iterate();
-  }
-  const TimePoint before = loop->now();
-
-  OnceAsleep other([&] { queued = loop->callFromThread([&] { called = true; }); });
-  const int ready = ::poll(&readable, 1, 10000);
-  const Duration slept = loop->now() - before;
-  other.join();
-  for (int turn = 0; turn < 100 && !called; ++turn) loop->iterate();
-
-  BOOST_TEST(queued);
-  BOOST_TEST(ready == 1);
-  BOOST_TEST((slept < 9s));
-  BOOST_TEST(called);
-}
-
-// --- run() and stop() ---------------------------------------------------------------------------
-
-BOOST_AUTO_TEST_CASE(run_ends_after_stop_and_may_be_called_again) {
-  ReactorFixture loop;
-  int runs = 0;
-
-  for (int i = 0; i < 3; ++i) {
-    loop->callSoon([&] {
-      ++runs;
-      BOOST_TEST(loop->running());
-      loop->stop();
-    });
-    loop->run();
-    BOOST_TEST(!loop->running());
-  }
-
-  BOOST_TEST(runs == 3);
-}
-
-BOOST_AUTO_TEST_CASE(stop_before_run_ends_it_at_once) {
-  ReactorFixture loop;
-
-  loop->stop();
-  loop->run();
-
-  BOOST_TEST(!loop->running());
-}
-
-BOOST_AUTO_TEST_CASE(running_inside_a_run_is_a_mistake) {
-  ReactorFixture loop;
-  bool thrown = false;
-  loop->callSoon([&] {
-    try {
-      loop->run();
-    } catch (const std::logic_error&) {
-      thrown = true;
-    }
-    loop->stop();
-  });
-
-  loop->run();
-
-  BOOST_TEST(thrown);
-}
-
-BOOST_AUTO_TEST_CASE(a_timer_ends_a_run_that_has_nothing_else_to_wait_for) {
-  ReactorFixture loop;
-  const TimePoint before = loop->now();
-  loop->callLater(10ms, [&] { loop->stop(); });
-
-  loop->run();
-
-  BOOST_TEST((loop->now() - before >= 10ms));
-}
-
-BOOST_AUTO_TEST_CASE(call_when_running_waits_for_the_run_and_is_immediate_inside_it) {
-  ReactorFixture loop;
-  std::vector<std::string> events;
-  loop->callWhenRunning([&] { events.emplace_back("waited"); });
-  loop.turn(3);
-  BOOST_TEST(events.empty());
-
-  loop->callSoon([&] {
-    loop->callWhenRunning([&] { events.emplace_back("inside"); });
-    events.emplace_back("after");
-    loop->stop();
-  });
-  loop->run();
-
-  BOOST_TEST(events == (std::vector<std::string>{"waited", "inside", "after"}), per_element());
 }
