@@ -55,6 +55,9 @@ void addSelection(CLI::App& command, CommandLine& line) {
                   "Of each engine at each cell; 5 if not given")
       ->check(CLI::Range(1, 1000));
   command.add_option("--seed", request.seed, "Of the order and of the open loops");
+  command.add_option("--client", request.client,
+                     "What the load generator uses for messages: io_uring, or epoll;\n"
+                     "the best that works here if not given");
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ int measure(const CommandOptions& options) {
   makeInterruptible();
   Result result;
   result.environment = captureEnvironment();
+  result.environment["load_generator"] = plan.client;
   const auto notes = whatIsMissing(options.request);
   result.machineMarks = marksOfMachine(plan);
   {

@@ -8,6 +8,7 @@
     die       ends with a signal after 20,000 bytes
     close     closes a connection after 20,000 bytes
     stall     answers nothing after 20,000 bytes
+    forget    never answers one message, after 20,000 bytes, and all others
     lie       says that it is on io_uring
     silent    never says that it is ready
     refuse    ends at once with status 1 and a message
@@ -31,6 +32,8 @@ def spoil(fault, data, seen):
         return data + b"x"
     if not 0 <= at < len(data):
         return data
+    if fault == "forget":
+        return b""
     if fault == "flip":
         return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
     if fault == "lose":

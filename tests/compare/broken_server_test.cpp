@@ -33,8 +33,17 @@ Cores cores() {
   return found;
 }
 
-Sample sampleOf(const Engine& engine, unsigned connections = 1) {
+// Both ways of the load generator, where both work.
+std::vector<std::string> clients() {
+  std::vector<std::string> all{std::string(kEpollClient)};
+  if (clientWorks(kUringClient)) all.emplace_back(kUringClient);
+  return all;
+}
+
+Sample sampleOf(const Engine& engine, unsigned connections = 1,
+                const std::string& client = std::string(kEpollClient)) {
   SampleRequest request;
+  request.client = client;
   request.cell.workload = "echo";
   request.cell.connections = connections;
   request.engine = &engine;
@@ -45,29 +54,42 @@ Sample sampleOf(const Engine& engine, unsigned connections = 1) {
 }
 
 bool faultSays(const std::string& fault, const std::string& words) {
-  const Sample sample = sampleOf(broken(fault));
-  BOOST_TEST_MESSAGE(fault << ": " << sample.fault);
-  return sample.fault.find(words) != sample.fault.npos;
+  for (const std::string& client : clients()) {
+    const Sample sample = sampleOf(broken(fault), 1, client);
+    BOOST_TEST_MESSAGE(client << ", " << fault << ": " << sample.fault);
+    if (sample.fault.find(words) == sample.fault.npos) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_server_that_does_nothing_wrong_has_no_fault) {
-  const Sample sample = sampleOf(broken("none"), 4);
+  for (const std::string& client : clients()) {
+    const Sample sample = sampleOf(broken("none"), 4, client);
 
-  BOOST_TEST(sample.fault == "");
-  BOOST_TEST(sample.load.units > 0);
-  BOOST_TEST(sample.load.checkedBytes >= static_cast<std::uint64_t>(sample.load.units) * 64);
-  BOOST_TEST(sample.load.kernelBackend == "epoll");
-  BOOST_TEST(sample.load.server.cpuNs > 0);
-  BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units));
+    BOOST_TEST_CONTEXT("load generator on " << client) {
+      BOOST_TEST(sample.fault == "");
+      BOOST_TEST(sample.load.units > 0);
+      BOOST_TEST(sample.load.checkedBytes >= static_cast<std::uint64_t>(sample.load.units) * 64);
+      BOOST_TEST(sample.load.kernelBackend == "epoll");
+      BOOST_TEST(sample.load.server.cpuNs > 0);
+      BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_this_machine_does_not_have_is_a_fault_and_not_another_client) {
+  BOOST_TEST(sampleOf(broken("none"), 1, "nonesuch").fault.find("nonesuch") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(one_flipped_bit_is_found) {
-  const Sample sample = sampleOf(broken("flip"));
+  for (const std::string& client : clients()) {
+    const Sample sample = sampleOf(broken("flip"), 1, client);
 
-  BOOST_TEST(sample.fault.find("wrong bytes: 1 differ") != std::string::npos, sample.fault);
-  BOOST_TEST(sample.load.wrongBytes == 1U);
+    BOOST_TEST(sample.fault.find("wrong bytes: 1 differ") != std::string::npos, sample.fault);
+    BOOST_TEST(sample.load.wrongBytes == 1U);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_byte_is_found) { BOOST_TEST(faultSays("lose", "wrong bytes")); }
@@ -84,6 +106,15 @@ BOOST_AUTO_TEST_CASE(a_connection_that_is_closed_is_told) {
 
 BOOST_AUTO_TEST_CASE(a_server_that_stalls_is_told) {
   BOOST_TEST(faultSays("stall", "nothing came back"));
+}
+
+BOOST_AUTO_TEST_CASE(one_answer_that_never_comes_is_found_among_many_that_do) {
+  for (const std::string& client : clients()) {
+    const Sample sample = sampleOf(broken("forget"), 4, client);
+
+    BOOST_TEST(sample.load.units > 1000);
+    BOOST_TEST(sample.fault == "an answer did not come");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_does_not_start_is_told_in_its_own_words) {

@@ -30,8 +30,8 @@ void setOption(int fd, int level, int option) {
   checked(::setsockopt(fd, level, option, &on, sizeof on), "setsockopt");
 }
 
-[[noreturn]] void failed(const char* what) {
-  throw ServerFault(std::string(what) + ": " + std::strerror(errno));
+[[noreturn]] void failed(const char* what, int error = errno) {
+  throw ServerFault(std::string(what) + ": " + std::strerror(error));
 }
 
 void bindSource(int fd, std::uint32_t source) {
@@ -85,16 +85,22 @@ std::size_t sendSome(int fd, const std::byte* bytes, std::size_t count) {
   const ssize_t sent = ::send(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent >= 0) return static_cast<std::size_t>(sent);
   if (errno == EAGAIN || errno == EINTR || errno == ENOTCONN) return 0;
-  failed("sending to the server");
+  sendFailed(errno);
 }
 
 std::size_t receiveSome(int fd, std::span<std::byte> into, bool discard) {
   const int flags = MSG_DONTWAIT | (discard ? MSG_TRUNC : 0);
   const ssize_t count = ::recv(fd, into.data(), into.size(), flags);
   if (count > 0) return static_cast<std::size_t>(count);
-  if (count == 0) throw ServerFault("the server closed a connection");
-  if (errno == EAGAIN || errno == EINTR) return 0;
-  failed("receiving from the server");
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  receiveFailed(count == 0 ? 0 : errno);
+}
+
+void sendFailed(int error) { failed("sending to the server", error); }
+
+void receiveFailed(int error) {
+  if (error == 0) throw ServerFault("the server closed a connection");
+  failed("receiving from the server", error);
 }
 
 bool waitFor(int fd, short events, int milliseconds) {

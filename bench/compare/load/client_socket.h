@@ -28,6 +28,10 @@ std::size_t sendSome(int fd, const std::byte* bytes, std::size_t count);
 // stream or when the server is gone. With `discard` the bytes are taken off the socket uncopied.
 std::size_t receiveSome(int fd, std::span<std::byte> into, bool discard = false);
 
+// Throw the ServerFault of a send or a receive that failed with `error`, 0 being the end.
+[[noreturn]] void sendFailed(int error);
+[[noreturn]] void receiveFailed(int error);
+
 // Waits until `fd` is ready for `events` (poll.h), `milliseconds` at most; false: it is not.
 bool waitFor(int fd, short events, int milliseconds);
 

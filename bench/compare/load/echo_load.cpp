@@ -1,6 +1,5 @@
+#include <penstock/bench/compare/load/client_socket.h>
 #include <penstock/bench/compare/load/echo_load.h>
-
-#include <poll.h>
 
 #include <algorithm>
 
@@ -9,27 +8,22 @@ namespace {
 
 constexpr std::int64_t kSpinNs = 100'000;  // The next start is nearer than this: do not sleep.
 constexpr std::size_t kStartsPerTurn = 64;
-constexpr int kPatienceMs = 5000;
+constexpr std::int64_t kPatienceNs = 5'000'000'000;
 
 }  // namespace
 
 EchoLoad::EchoLoad(const LoadRequest& request)
     : request_(request),
-      into_(Pattern::kChunk),
+      sockets_(makeSockets(request.client, *this, request.cell.size * request.cell.depth)),
       random_(request.seed),
       gapSeconds_(request.ratePerSecond > 0 ? request.ratePerSecond : 1) {
-  connections_.reserve(request.cell.connections);  // They must not move: events name them.
-}
-
-EchoLoad::~EchoLoad() {
-  for (Connection& connection : connections_) closeWithReset(connection.fd);
+  connections_.reserve(request.cell.connections);  // They must not move.
 }
 
 void EchoLoad::open() {
   Connection& connection = connections_.emplace_back();
-  connection.fd = connectTo(request_.port);
+  sockets_->add(connectTo(request_.port));
   connection.offset = connections_.size() * 7919;  // Each its own part of the pattern.
-  events_.add(connection.fd, EPOLLIN, indexOf(connection));
 }
 
 void EchoLoad::start() {
@@ -47,21 +41,22 @@ void EchoLoad::startTraffic(std::size_t active) {
   }
 }
 
-void EchoLoad::stopTraffic() {
+// A message whose answer never comes is lost, however many others came back.
+void EchoLoad::finish() {
   active_ = 0;
-  for (Connection& connection : connections_) awaitAnswers(connection);
+  awaitAnswers();
 }
 
 void EchoLoad::roundTrip(Connection& connection) {
   startMessages(connection, 1, monotonicNs());
-  awaitAnswers(connection);
+  awaitAnswers();
 }
 
-void EchoLoad::awaitAnswers(Connection& connection) {
-  while (!connection.started.empty()) {
-    flush(connection);
-    if (!waitFor(connection.fd, POLLIN, kPatienceMs)) throw ServerFault("an answer did not come");
-    receive(connection);
+void EchoLoad::awaitAnswers() {
+  const std::int64_t end = monotonicNs() + kPatienceNs;
+  while (underWay_ > 0) {
+    if (monotonicNs() >= end) throw ServerFault("an answer did not come");
+    sockets_->turn(end);
   }
 }
 
@@ -71,11 +66,7 @@ void EchoLoad::turn(std::int64_t untilNs) {
     const auto next = static_cast<std::int64_t>(nextNs_) - kSpinNs;
     untilNs = std::min(untilNs, next);
   }
-  for (const epoll_event& event : events_.wait(untilNs)) {
-    Connection& connection = connections_[event.data.u32];
-    if (event.events & EPOLLOUT) flush(connection);
-    if (event.events & ~EPOLLOUT) receive(connection);
-  }
+  sockets_->turn(untilNs);
 }
 
 void EchoLoad::windowCloses() {
@@ -85,10 +76,14 @@ void EchoLoad::windowCloses() {
 
 void EchoLoad::planNext() { nextNs_ += gapSeconds_(random_) * 1e9; }
 
+// How late a message starts is ours, and no fault of the server: it is measured.
 void EchoLoad::startDueMessages() {
-  const std::int64_t now = monotonicNs();
-  for (std::size_t i = 0; i < kStartsPerTurn && nextNs_ <= static_cast<double>(now); ++i) {
-    startMessages(connections_[turnOf_], 1, static_cast<std::int64_t>(nextNs_));
+  for (std::size_t i = 0; i < kStartsPerTurn; ++i) {
+    const std::int64_t now = monotonicNs();
+    const auto due = static_cast<std::int64_t>(nextNs_);
+    if (due > now) return;
+    recordLateness(now - due);
+    startMessages(connections_[turnOf_], 1, due);
     turnOf_ = (turnOf_ + 1) % active_;
     ++startedMessages_;
     planNext();
@@ -97,46 +92,47 @@ void EchoLoad::startDueMessages() {
 
 void EchoLoad::startMessages(Connection& connection, unsigned count, std::int64_t ns) {
   for (unsigned i = 0; i < count; ++i) connection.started.push_back(ns);
+  underWay_ += count;
   connection.wanted += count * request_.cell.size;
-  if (!connection.waitsForSpace) flush(connection);
+  if (!connection.sending) flush(connection);
 }
 
 void EchoLoad::flush(Connection& connection) {
-  while (connection.sent < connection.wanted) {
-    const std::size_t want =
-        std::min<std::uint64_t>(connection.wanted - connection.sent, Pattern::kChunk);
-    const std::size_t sent =
-        sendSome(connection.fd, pattern_.at(connection.offset + connection.sent), want);
-    connection.sent += sent;
-    if (sent < want) break;
-  }
-  const bool waits = connection.sent < connection.wanted;
-  if (waits == connection.waitsForSpace) return;
-  connection.waitsForSpace = waits;
-  events_.change(connection.fd, EPOLLIN | (waits ? EPOLLOUT : 0U), indexOf(connection));
+  if (connection.sent == connection.wanted) return;
+  const std::size_t count =
+      std::min<std::uint64_t>(connection.wanted - connection.sent, Pattern::kChunk);
+  const std::byte* bytes = pattern_.at(connection.offset + connection.sent);
+  connection.sending = true;
+  connection.sent += count;
+  sockets_->send(indexOf(connection), {bytes, count});
 }
 
-void EchoLoad::receive(Connection& connection) {
-  const std::size_t count = receiveSome(connection.fd, into_);
-  if (count == 0) return;
-  check(connection, count);
+void EchoLoad::sent(std::uint32_t index) {
+  connections_[index].sending = false;
+  flush(connections_[index]);
+}
+
+void EchoLoad::received(std::uint32_t index, std::span<const std::byte> bytes) {
+  Connection& connection = connections_[index];
+  check(connection, bytes);
   const std::uint64_t before = connection.received / request_.cell.size;
-  connection.received += count;
+  connection.received += bytes.size();
   const std::uint64_t whole = connection.received / request_.cell.size - before;
   if (whole != 0) completed(connection, static_cast<unsigned>(whole), monotonicNs());
 }
 
-void EchoLoad::check(Connection& connection, std::size_t count) {
-  if (connection.received + count > connection.sent) {
+void EchoLoad::check(const Connection& connection, std::span<const std::byte> bytes) {
+  if (connection.received + bytes.size() > connection.sent) {
     throw ServerFault("the server sent more bytes than it was sent");
   }
-  checkedBytes_ += count;
-  requireMatch(pattern_, connection.offset + connection.received, connection.received, into_.data(),
-               count);
+  checkedBytes_ += bytes.size();
+  requireMatch(pattern_, connection.offset + connection.received, connection.received, bytes.data(),
+               bytes.size());
 }
 
 void EchoLoad::completed(Connection& connection, unsigned count, std::int64_t ns) {
   messages_ += count;
+  underWay_ -= count;
   for (unsigned i = 0; i < count; ++i) {
     recordLatency(ns - connection.started.front());
     connection.started.pop_front();

@@ -1,12 +1,13 @@
 // EchoLoad: messages that come back as they went, in a closed or an open loop.
 #pragma once
 
-#include <penstock/bench/compare/load/client_socket.h>
 #include <penstock/bench/compare/load/load.h>
+#include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/pattern.h>
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -16,23 +17,22 @@ namespace penstock::compare {
 // the next. Open loop: messages start at random times (a Poisson process of the rate asked for),
 // whatever the server does, and latency counts from the moment a message was to start, so that
 // a server that falls behind cannot hide it.
-class EchoLoad : public Load {
+class EchoLoad : public Load, private Sockets::Events {
  public:
   explicit EchoLoad(const LoadRequest& request);
-  ~EchoLoad() override;
 
   void start() override;
   void turn(std::int64_t untilNs) override;
   void windowCloses() override;
+  void finish() override;
   double units() const noexcept override { return static_cast<double>(messages_); }
   std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
 
  protected:
   struct Connection {
-    int fd = -1;
-    bool waitsForSpace = false;
+    bool sending = false;
     std::uint64_t offset = 0;          // Where in the pattern this connection began.
-    std::uint64_t sent = 0;            // Bytes.
+    std::uint64_t sent = 0;            // Bytes handed to the kernel.
     std::uint64_t wanted = 0;          // Bytes of messages that have started.
     std::uint64_t received = 0;        // Bytes.
     std::deque<std::int64_t> started;  // When each message under way was to start.
@@ -43,8 +43,6 @@ class EchoLoad : public Load {
 
   // From now on the first `active` connections have traffic.
   void startTraffic(std::size_t active);
-  // Starts no more messages, and waits for the answers to those under way.
-  void stopTraffic();
 
   // One message on a connection without traffic; waits for the answer.
   void roundTrip(Connection& connection);
@@ -55,21 +53,23 @@ class EchoLoad : public Load {
  private:
   // Starts `count` messages whose time is `ns`.
   void startMessages(Connection& connection, unsigned count, std::int64_t ns);
-  void awaitAnswers(Connection& connection);
+  // To all messages under way; turns until then.
+  void awaitAnswers();
   void startDueMessages();
   void planNext();
   void flush(Connection& connection);
-  void receive(Connection& connection);
-  void check(Connection& connection, std::size_t count);
+  void sent(std::uint32_t index) override;
+  void received(std::uint32_t index, std::span<const std::byte> bytes) override;
+  void check(const Connection& connection, std::span<const std::byte> bytes);
   void completed(Connection& connection, unsigned count, std::int64_t ns);
   std::uint32_t indexOf(const Connection& connection) const noexcept;
 
   const LoadRequest request_;
   const Pattern& pattern_ = Pattern::scrambled();
-  EventSet events_;
   std::vector<Connection> connections_;
-  std::vector<std::byte> into_;
+  const std::unique_ptr<Sockets> sockets_;
   std::size_t active_ = 0;
+  std::size_t underWay_ = 0;  // Messages without an answer yet.
   std::uint64_t messages_ = 0;
   std::uint64_t checkedBytes_ = 0;
 

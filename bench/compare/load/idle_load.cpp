@@ -29,7 +29,7 @@ void IdleLoad::start() {
 }
 
 void IdleLoad::finish() {
-  stopTraffic();
+  EchoLoad::finish();
   for (Connection& connection : connections()) roundTrip(connection);
   setExtra("used_bytes", perConnection(memoryOf(request().server).resident - residentBefore_));
 }

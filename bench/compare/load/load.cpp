@@ -70,6 +70,7 @@ void requireMatch(const Pattern& pattern, std::uint64_t position, std::uint64_t 
 LoadResult drive(Load& load, const LoadRequest& request) noexcept {
   LoadResult result;
   try {
+    usageOf(request.server, request.serverCore);  // Looks up what is looked up once.
     load.start();
     runUntil(load, monotonicNs() + nsOf(request.warmUpSeconds));
     measure(load, request, result);
@@ -84,6 +85,7 @@ LoadResult drive(Load& load, const LoadRequest& request) noexcept {
   result.totalUnits = load.units();
   result.checkedBytes = load.checkedBytes();
   result.latency = load.latency();
+  result.lateness = load.lateness();
   result.extra = load.extra();
   return result;
 }
@@ -110,7 +112,8 @@ nlohmann::json toJson(const LoadRequest& request) {
           {"rate", request.ratePerSecond},
           {"warm_up_seconds", request.warmUpSeconds},
           {"seconds", request.seconds},
-          {"seed", request.seed}};
+          {"seed", request.seed},
+          {"client", request.client}};
 }
 
 LoadRequest requestFromJson(const nlohmann::json& json) {
@@ -124,6 +127,7 @@ LoadRequest requestFromJson(const nlohmann::json& json) {
   json.at("warm_up_seconds").get_to(request.warmUpSeconds);
   json.at("seconds").get_to(request.seconds);
   json.at("seed").get_to(request.seed);
+  json.at("client").get_to(request.client);
   return request;
 }
 
@@ -141,6 +145,7 @@ nlohmann::json toJson(const LoadResult& result) {
           {"instructions", orNull(result.instructions)},
           {"cycles", orNull(result.cycles)},
           {"latency", result.latency.toJson()},
+          {"lateness", result.lateness.toJson()},
           {"checked_bytes", result.checkedBytes},
           {"wrong_bytes", result.wrongBytes},
           {"extra", result.extra},
@@ -162,6 +167,8 @@ LoadResult resultFromJson(const nlohmann::json& json) {
   result.instructions = unlessNull(json.at("instructions"));
   result.cycles = unlessNull(json.at("cycles"));
   result.latency = Histogram::fromJson(json.at("latency"));
+  // Results of before this was measured are read too.
+  if (json.contains("lateness")) result.lateness = Histogram::fromJson(json.at("lateness"));
   json.at("checked_bytes").get_to(result.checkedBytes);
   json.at("wrong_bytes").get_to(result.wrongBytes);
   json.at("extra").get_to(result.extra);

@@ -3,6 +3,7 @@
 
 #include <penstock/bench/compare/cell.h>
 #include <penstock/bench/compare/histogram.h>
+#include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/pattern.h>
 #include <penstock/bench/compare/usage.h>
 
@@ -29,6 +30,7 @@ struct LoadRequest {
   double warmUpSeconds = 0.15;
   double seconds = 0.5;
   std::uint64_t seed = 1;
+  std::string client{kEpollClient};  // The Sockets of workloads that send messages.
 };
 
 // What it saw; JSON on its standard output.
@@ -45,7 +47,8 @@ struct LoadResult {
   // In the window; none where the machine does not count them.
   std::optional<std::uint64_t> instructions;
   std::optional<std::uint64_t> cycles;
-  Histogram latency;  // Of each unit, in nanoseconds; empty where it has no meaning.
+  Histogram latency;   // Of each unit, in nanoseconds; empty where it has no meaning.
+  Histogram lateness;  // How long after its time each unit of an open loop was started.
   std::uint64_t checkedBytes = 0;
   std::uint64_t wrongBytes = 0;         // Of the first wrong part: how many bytes differ.
   std::map<std::string, double> extra;  // Figures of this workload alone, by metric name.
@@ -104,17 +107,22 @@ class Load {
   // Latencies are recorded while this is set.
   void record(bool on) noexcept { recording_ = on; }
   const Histogram& latency() const noexcept { return latency_; }
+  const Histogram& lateness() const noexcept { return lateness_; }
   const std::map<std::string, double>& extra() const noexcept { return extra_; }
 
  protected:
   void recordLatency(std::int64_t ns) noexcept {
     if (recording_) latency_.record(static_cast<std::uint64_t>(ns > 0 ? ns : 0));
   }
+  void recordLateness(std::int64_t ns) noexcept {
+    if (recording_) lateness_.record(static_cast<std::uint64_t>(ns > 0 ? ns : 0));
+  }
   void setExtra(const std::string& metric, double value) { extra_[metric] = value; }
 
  private:
   bool recording_ = false;
   Histogram latency_;
+  Histogram lateness_;
   std::map<std::string, double> extra_;
 };
 

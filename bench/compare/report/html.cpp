@@ -34,8 +34,8 @@ std::string heading(const Plan& plan, const json& environment) {
                               at("/kernel/release") + ", " + at("/build/compiler");
   const std::string run = "Penstock " + at("/build/penstock") + ", profile " + plan.profile + ", " +
                           std::to_string(plan.repetitions) + " repetitions of " +
-                          figure(plan.seconds) + " s, seed " + std::to_string(plan.seed) + ", " +
-                          at("/taken_at");
+                          figure(plan.seconds) + " s, seed " + std::to_string(plan.seed) +
+                          ", load generator on " + plan.client + ", " + at("/taken_at");
   return element("h1", "io_uring against epoll, measured here") +
          element("p", escaped(machine), "soft") + element("p", escaped(run), "soft");
 }

@@ -90,7 +90,7 @@ std::string machine(const Plan& plan, const json& environment) {
          " s, seed " + std::to_string(plan.seed) + ". " + valueAt(environment, "/cpu/model") +
          ", " + valueAt(environment, "/cpu/cores_online") + " cores, Linux " +
          valueAt(environment, "/kernel/release") + ", " + valueAt(environment, "/build/compiler") +
-         ", " + valueAt(environment, "/taken_at") + ".\n";
+         ", load generator on " + plan.client + ", " + valueAt(environment, "/taken_at") + ".\n";
 }
 
 }  // namespace

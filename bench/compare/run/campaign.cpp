@@ -126,6 +126,7 @@ class Campaign {
     request.seconds = windowSeconds();
     request.seed = outcome_.plan.seed + series.samples.size();
     request.cores = outcome_.plan.cores;
+    request.client = outcome_.plan.client;
     return request;
   }
 

@@ -189,6 +189,7 @@ Plan makePlan(const PlanRequest& request) {
   plan.repetitions = request.repetitions == 0 ? kRepetitions : request.repetitions;
   plan.seed = request.seed;
   plan.cores = chooseCores();
+  plan.client = request.client.empty() ? bestClient() : request.client;
   fitInto(budgetSeconds(request.profile), plan);
   checkPlan(plan);
   return plan;
@@ -200,6 +201,10 @@ void checkPlan(const Plan& plan) {
   if (!plan.again.empty()) requireEngine(plan.again);
   if (locateProgram("penstock-bench-load").empty()) {
     throw BadRequest("penstock-bench-load is missing; it is built with this program");
+  }
+  if (!clientWorks(plan.client)) {
+    throw BadRequest("the load generator cannot use '" + plan.client +
+                     "' here; it has io_uring, where that works, and epoll");
   }
   const std::vector<int> cores = usableCores();
   for (const int core : {plan.cores.server, plan.cores.client}) {
@@ -251,7 +256,8 @@ nlohmann::json toJson(const Plan& plan) {
           {"limit_seconds", plan.limitSeconds},
           {"seed", plan.seed},
           {"server_core", plan.cores.server},
-          {"client_core", plan.cores.client}};
+          {"client_core", plan.cores.client},
+          {"client", plan.client}};
 }
 
 Plan planFromJson(const nlohmann::json& json) {
@@ -267,6 +273,7 @@ Plan planFromJson(const nlohmann::json& json) {
   json.at("seed").get_to(plan.seed);
   json.at("server_core").get_to(plan.cores.server);
   json.at("client_core").get_to(plan.cores.client);
+  plan.client = json.value("client", plan.client);  // There was only one once.
   return plan;
 }
 

@@ -24,6 +24,7 @@ struct Plan {
   double limitSeconds = 0;  // Windows are shortened so that all takes no longer; 0: no limit.
   std::uint64_t seed = 1;
   Cores cores;
+  std::string client{kEpollClient};  // How the load generator moves bytes: the same for all.
 };
 
 // What the user asked for.
@@ -34,6 +35,7 @@ struct PlanRequest {
   std::vector<std::string> only;       // Cells whose name has one of these in it; empty: all.
   unsigned repetitions = 0;            // 0: the profile's.
   std::uint64_t seed = 1;
+  std::string client;  // Empty: the best that works here.
 };
 
 // Bad input, with what to do about it, in one line.

@@ -50,6 +50,7 @@ LoadRequest loadRequestOf(const SampleRequest& request, const Server& server, in
   load.warmUpSeconds = request.warmUpSeconds;
   load.seconds = request.seconds;
   load.seed = request.seed;
+  load.client = request.client;
   return load;
 }
 

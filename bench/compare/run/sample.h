@@ -30,6 +30,7 @@ struct SampleRequest {
   double seconds = 0.5;
   std::uint64_t seed = 1;
   Cores cores;
+  std::string client{kEpollClient};
   std::vector<std::string> prefix;  // In front of the server's command line: a tracer.
   std::vector<std::string> suffix;  // Behind that of a server of ours.
 };
