@@ -91,7 +91,37 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_not_keep_up_with_an_open_loop_is_told) {
   cell.load = 0.9;
   const auto marks = marksAfter([](Sample& sample) { sample.load.units = 40000; }, cell);
 
-  BOOST_TEST(has(marks, Grade::kWarn, "kept up with 80 %"));
+  BOOST_TEST(has(marks, Grade::kWarn, "the server kept up with 80 %"));
+}
+
+BOOST_AUTO_TEST_CASE(latency_that_is_the_clients_own_lateness_is_no_latency_of_the_server) {
+  Cell cell = echoCell();
+  cell.load = 0.9;
+  const auto late = [&cell](double share) {
+    return marksAfter(
+        [share](Sample& sample) {
+          sample.load.units = 40000;
+          for (double us = 100; us < 400; us += 1) {
+            sample.load.lateness.record(static_cast<std::uint64_t>(us * 1000 * share));
+          }
+        },
+        cell);
+  };
+
+  BOOST_TEST(has(late(0.6), Grade::kInvalid, "the load generator started its messages late"));
+  BOOST_TEST(!has(late(0.6), Grade::kWarn, "kept up"), "the server is blamed");
+  BOOST_TEST(has(late(0.3), Grade::kWarn, "the load generator started its messages late"));
+  BOOST_TEST(!has(late(0.1), Grade::kWarn, "late"));
+}
+
+BOOST_AUTO_TEST_CASE(less_than_the_cell_asks_for_is_told) {
+  Cell cell = echoCell();
+  cell.load = 0.9;
+  CellResult result{cell, 80000, {}, 100000};
+
+  const auto marks = marksOf(series("penstock-uring", kFour), result);
+
+  BOOST_TEST(has(marks, Grade::kWarn, "offered 80 %"));
 }
 
 BOOST_AUTO_TEST_CASE(a_neighbour_is_doubtful_and_a_greedy_one_makes_it_worthless) {

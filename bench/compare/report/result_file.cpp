@@ -84,6 +84,7 @@ json toJson(const CellResult& result) {
   }
   return {{"cell", compare::toJson(result.cell)},
           {"offered_rate", result.ratePerSecond},
+          {"wanted_rate", result.wantedRate},
           {"series", std::move(series)}};
 }
 
@@ -100,6 +101,7 @@ CellResult cellResultFromJson(const json& from) {
   CellResult result;
   result.cell = cellFromJson(from.at("cell"));
   from.at("offered_rate").get_to(result.ratePerSecond);
+  result.wantedRate = from.value("wanted_rate", result.ratePerSecond);
   for (const auto& series : from.at("series")) result.series.push_back(seriesFromJson(series));
   return result;
 }

@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/run/campaign.h>
+#include <penstock/bench/compare/run/lateness.h>
 #include <penstock/bench/compare/run/statistics.h>
 
 #include <algorithm>
@@ -65,9 +66,7 @@ class Campaign {
 
   Outcome run() {
     rounds(false);
-    for (CellResult& result : outcome_.cells) {
-      result.ratePerSecond = offeredRate(result.cell, outcome_.cells);
-    }
+    for (CellResult& result : outcome_.cells) settleRate(result);
     rounds(true);
     for (CellResult& result : outcome_.cells) countCalls(result);
     outcome_.complete = !interrupted();
@@ -75,6 +74,19 @@ class Campaign {
   }
 
  private:
+  // What the load generator cannot start in time is not asked for: its lateness would be taken for
+  // the server's.
+  void settleRate(CellResult& result) {
+    constexpr int kTries = 5;
+    constexpr double kLess = 0.85;
+    result.ratePerSecond = result.wantedRate = offeredRate(result.cell, outcome_.cells);
+    if (result.wantedRate <= 0 || result.series.empty()) return;
+    for (int i = 0; i < kTries && !interrupted(); ++i) {
+      if (!isOvercharged(takeSample(requestOf(result, result.series.front())).load)) return;
+      result.ratePerSecond *= kLess;
+    }
+  }
+
   void rounds(bool open) {
     for (unsigned round = 0; round < outcome_.plan.repetitions; ++round) {
       for (const std::size_t at : shuffled(outcome_.cells.size(), random_)) {

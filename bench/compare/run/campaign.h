@@ -26,6 +26,7 @@ struct CellResult {
   Cell cell;
   double ratePerSecond = 0;  // What an open loop asked for.
   std::vector<Series> series;
+  double wantedRate = 0;  // What it would have, if the load generator could start as much in time.
 };
 
 struct Outcome {

@@ -1,5 +1,6 @@
 #include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/run/gates.h>
+#include <penstock/bench/compare/run/lateness.h>
 #include <penstock/bench/compare/run/statistics.h>
 
 #include <unistd.h>
@@ -153,14 +154,39 @@ void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cel
 
 void checkOfferedRate(const std::vector<const Sample*>& samples, const CellResult& result,
                       Marks& marks) {
-  if (!result.cell.open()) return;
   if (result.ratePerSecond <= 0) return reject(marks, "the capacity is not known");
   std::vector<double> kept;
   for (const Sample* sample : samples) {
     kept.push_back(sample->load.units / sample->load.seconds / result.ratePerSecond);
   }
   if (kept.empty() || median(kept) >= Limits::kOfferedKept) return;
-  warn(marks, "kept up with " + percent(median(kept)) + " of the messages only");
+  warn(marks, "the server kept up with " + percent(median(kept)) + " of the messages only");
+}
+
+// Latency counts from when a message was to start, so a client that starts late is in it. True if
+// so much that nothing can be said of the server.
+bool checkLateness(const std::vector<const Sample*>& samples, Marks& marks) {
+  const double share = lateShare(samples);
+  if (share <= Limits::kLateWarn) return false;
+  const std::string text = "the load generator started its messages late: " + percent(share) +
+                           " of the latency is its own, not the server's";
+  if (share <= Limits::kLateInvalid) {
+    warn(marks, text);
+    return false;
+  }
+  reject(marks, text);
+  return true;
+}
+
+void checkOpenLoop(const std::vector<const Sample*>& samples, const CellResult& result,
+                   Marks& marks) {
+  if (!result.cell.open()) return;
+  if (result.ratePerSecond < result.wantedRate) {
+    warn(marks, "offered " + percent(result.ratePerSecond / result.wantedRate) +
+                    " of the rate that the cell asks for: the load generator starts no more in "
+                    "time");
+  }
+  if (!checkLateness(samples, marks)) checkOfferedRate(samples, result, marks);
 }
 
 void checkMemory(const std::vector<const Sample*>& samples, Marks& marks) {
@@ -223,7 +249,7 @@ std::vector<Mark> marksOf(const Series& series, const CellResult& result) {
   const Totals totals = totalsOf(samples);
   checkBackend(series, marks);
   checkPlacement(samples, marks);
-  checkOfferedRate(samples, result, marks);
+  checkOpenLoop(samples, result, marks);
   checkMemory(samples, marks);
   checkNeighbours(totals, samples.size(), marks);
   checkCores(totals, result, marks);

@@ -31,7 +31,9 @@ struct Limits {
   static constexpr double kSoftirq = 0.02;      // Of the server's CPU, beside it.
   static constexpr unsigned kRepetitions = 5;
   static constexpr double kOfferedKept = 0.98;  // Of the rate asked for in an open loop.
-  static constexpr double kGrowthMiB = 16;      // Memory under a slow sink.
+  static constexpr double kLateWarn = 0.25;     // Of the latency: the load generator's lateness.
+  static constexpr double kLateInvalid = 0.50;
+  static constexpr double kGrowthMiB = 16;  // Memory under a slow sink.
 };
 
 // One series, by its samples: faults, backend, bytes, spread, repetitions, cores, other load.

@@ -22,6 +22,8 @@ constexpr std::array kInfos{
     MetricInfo{"p99_us", "latency p99", "us", false},
     MetricInfo{"p999_us", "latency p99.9", "us", false},
     MetricInfo{"max_us", "latency max", "us", false},
+    MetricInfo{"late_p50_us", "messages started late p50", "us", false},
+    MetricInfo{"late_p99_us", "messages started late p99", "us", false},
     MetricInfo{"switches", "context switches", "per {}", false},
     MetricInfo{"instructions", "instructions", "per {}", false},
     MetricInfo{"cycles", "cycles", "per {}", false},
@@ -83,6 +85,10 @@ Metrics metricsOf(const Workload& workload, const Sample& sample) {
   metrics["rate"] = load.units / load.seconds;
   addCpu(load, metrics);
   if (workload.hasLatency) addLatency(load.latency, metrics);
+  if (load.lateness.count() > 0) {
+    metrics["late_p50_us"] = static_cast<double>(load.lateness.percentile(50)) / kNsPerUs;
+    metrics["late_p99_us"] = static_cast<double>(load.lateness.percentile(99)) / kNsPerUs;
+  }
   metrics["socket_mib"] = static_cast<double>(load.socketBytes) / kMiB;
   metrics["resident_mib"] = static_cast<double>(load.serverMemory.resident) / kMiB;
   metrics["peak_mib"] = static_cast<double>(load.serverMemory.peak) / kMiB;

@@ -1,0 +1,19 @@
+// Lateness: how much of an open loop's latency is the load generator's, which started late.
+#pragma once
+
+#include <penstock/bench/compare/run/sample.h>
+
+#include <vector>
+
+namespace penstock::compare {
+
+// Lateness over latency at `percent`; 0 where lateness was not measured.
+double lateShare(const LoadResult& load, double percent);
+
+// Of the samples' shares the median, at p50 or p99, whichever is worse.
+double lateShare(const std::vector<const Sample*>& samples);
+
+// A load generator that the rate overcharges: not now and then, but as a rule.
+bool isOvercharged(const LoadResult& load);
+
+}  // namespace penstock::compare
