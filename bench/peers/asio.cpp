@@ -186,4 +186,11 @@ class Server {
 }  // namespace
 }  // namespace peer
 
-int main(int argc, char** argv) { peer::Server(peer::optionsOf(argc, argv)).run(); }
+int main(int argc, char** argv) {
+  const peer::Options options = peer::optionsOf(argc, argv);
+  try {
+    peer::Server(options).run();
+  } catch (const std::system_error& error) {
+    peer::refusePort(options.port, error.code().message());
+  }
+}

@@ -216,7 +216,7 @@ int main(int argc, char** argv) {
   evconnlistener* listener = evconnlistener_new_bind(
       server.base, accept, nullptr, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN,
       reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  check(listener ? 0 : -1, "evconnlistener_new_bind");
+  if (listener == nullptr) refusePort(server.options.port, std::strerror(errno));
   announce(portOf(evconnlistener_get_fd(listener)), "libevent", event_get_version());
   return event_base_dispatch(server.base);
 }

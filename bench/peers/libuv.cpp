@@ -270,8 +270,7 @@ int main(int argc, char** argv) {
   const sockaddr_in address = loopback(server.options.port);
   uv_tcp_bind(&listener, reinterpret_cast<const sockaddr*>(&address), 0);
   if (const int error = uv_listen(reinterpret_cast<uv_stream_t*>(&listener), SOMAXCONN, accept)) {
-    std::fprintf(stderr, "uv_listen: %s\n", uv_strerror(error));
-    return 1;
+    refusePort(server.options.port, uv_strerror(error));  // Of the bind, too.
   }
   uv_os_fd_t fd;
   uv_fileno(reinterpret_cast<uv_handle_t*>(&listener), &fd);

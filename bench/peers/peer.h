@@ -143,6 +143,11 @@ inline void setNoDelay(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+// The port is in use, or not ours to have.
+[[noreturn]] inline void refusePort(std::uint16_t port, const std::string& why) {
+  refuse("cannot listen on 127.0.0.1:" + std::to_string(port) + ": " + why);
+}
+
 // A listening socket on 127.0.0.1. TCP_NODELAY is inherited by what it accepts.
 inline int listenOn(std::uint16_t port, int flags) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
@@ -151,8 +156,10 @@ inline int listenOn(std::uint16_t port, int flags) {
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setNoDelay(fd);
   const sockaddr_in address = loopback(port);
-  check(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
-  check(::listen(fd, SOMAXCONN), "listen");
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+      ::listen(fd, SOMAXCONN) < 0) {
+    refusePort(port, std::strerror(errno));
+  }
   return fd;
 }
 

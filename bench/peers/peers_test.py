@@ -263,6 +263,15 @@ class PeerTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2, options)
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
+    def test_a_port_in_use_is_refused_with_one_line(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
+            done = subprocess.run([*PROGRAM, "--workload", "echo", "--port", port],
+                                  capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn(port, done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
