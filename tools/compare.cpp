@@ -1,5 +1,6 @@
 // penstock compare: measures the same work on io_uring, on epoll, and by other hands.
 #include <penstock/bench/compare/command.h>
+#include <penstock/bench/compare/workload.h>
 #include <penstock/tools/command.h>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +17,14 @@ struct CommandLine {
   bool quick = false;
   bool full = false;
 };
+
+std::string workloadNames() {
+  std::string names;
+  for (const compare::Workload& each : compare::workloads()) {
+    names += (names.empty() ? "" : ", ") + each.name;
+  }
+  return names;
+}
 
 void run(CommandLine& line) {
   if (line.quick) line.profile = "quick";
@@ -42,9 +51,7 @@ void addSelection(CLI::App& command, CommandLine& line) {
                   "Only these of penstock-uring, penstock-epoll, raw-uring, raw-epoll,\n"
                   "raw-splice, asio, asio-uring, libuv, libevent; separated by commas")
       ->delimiter(',');
-  command
-      .add_option("--workloads", request.workloads,
-                  "Only these of echo, stream, relay, churn, idle, timers, compute")
+  command.add_option("--workloads", request.workloads, "Only these of " + workloadNames())
       ->delimiter(',');
   command
       .add_option("--only", request.only,

@@ -73,4 +73,12 @@ std::vector<Cell> openLoop(const Cell& cell) {
   return cells;
 }
 
+std::vector<Cell> withOpenLoops(std::vector<Cell> all, const std::vector<Cell>& cells) {
+  for (const Cell& cell : cells) {
+    const std::vector<Cell> open = openLoop(cell);
+    all.insert(all.end(), open.begin(), open.end());
+  }
+  return all;
+}
+
 }  // namespace penstock::compare

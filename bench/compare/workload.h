@@ -76,5 +76,7 @@ struct ServiceRegistration {
 
 // `cell` three times, at 50, 75 and 90 % of its capacity.
 std::vector<Cell> openLoop(const Cell& cell);
+// Those of each of `cells`, behind them.
+std::vector<Cell> withOpenLoops(std::vector<Cell> all, const std::vector<Cell>& cells);
 
 }  // namespace penstock::compare

@@ -52,7 +52,8 @@ std::vector<Cell> cells(Profile profile) {
     case Profile::kStandard:
       return {cellOf(10)};
     case Profile::kFull:
-      return {cellOf(0), cellOf(5), cellOf(10), cellOf(20), cellOf(50)};
+      return withOpenLoops({cellOf(0), cellOf(5), cellOf(10), cellOf(20), cellOf(50)},
+                           {cellOf(10)});
   }
   return {};
 }

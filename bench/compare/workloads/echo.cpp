@@ -63,11 +63,18 @@ std::vector<Cell> saturated(Profile profile) {
 
 std::vector<Cell> cells(Profile profile) {
   std::vector<Cell> all = saturated(profile);
-  if (profile == Profile::kSpeed) return all;
-  std::vector<Cell> open = openLoop(cellOf(50, 64));
-  if (profile == Profile::kQuick) open = {open[1]};
-  all.insert(all.end(), open.begin(), open.end());
-  return all;
+  switch (profile) {
+    case Profile::kQuick:
+      all.push_back(openLoop(cellOf(50, 64))[1]);
+      return all;
+    case Profile::kStandard:
+      return withOpenLoops(all, {cellOf(50, 64)});
+    case Profile::kFull:
+      return withOpenLoops(all, {cellOf(50, 64), cellOf(1000, 64), cellOf(50, 16384)});
+    case Profile::kSpeed:
+      return all;
+  }
+  return {};
 }
 
 const WorkloadRegistration workload({

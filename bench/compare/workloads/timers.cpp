@@ -52,7 +52,7 @@ std::vector<Cell> cells(Profile profile) {
     case Profile::kStandard:
       return {cellOf(50)};
     case Profile::kFull:
-      return {cellOf(50), cellOf(1000)};
+      return withOpenLoops({cellOf(50), cellOf(1000)}, {cellOf(50)});
   }
   return {};
 }
