@@ -34,7 +34,8 @@ class Sockets {
   virtual void add(int fd) = 0;
 
   // One at a time for each index: the next may follow once sent() was called, which may happen in
-  // here. `bytes` stay where they are until then. Throws ServerFault when the server is gone.
+  // here, or as late as something else happens. `bytes` stay where they are until then. Throws
+  // ServerFault when the server is gone.
   virtual void send(std::uint32_t index, std::span<const std::byte> bytes) = 0;
 
   // Handles what has happened; waits for it until `untilNs` (CLOCK_MONOTONIC) at most. Throws

@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <exception>
+#include <utility>
 
 namespace penstock::compare {
 namespace {
@@ -47,11 +47,8 @@ bool UringSockets::work() {
 
 UringSockets::UringSockets(Events& events, std::size_t mostAtOnce)
     : listener_(events), bufferSize_(std::clamp(mostAtOnce, kSmallest, kLargest)) {
-  bool deferred = false;
-  errno = -makeRing(ring_, deferred);
+  errno = -makeRing(ring_, deferred_);
   checked(-errno, "io_uring_setup");
-  // A read follows a send at once, so a first try would find nothing.
-  if (deferred) readFlags_ = IORING_RECVSEND_POLL_FIRST;
 }
 
 UringSockets::~UringSockets() {
@@ -74,9 +71,7 @@ void UringSockets::cancelAll() {
   const std::int64_t end = monotonicNs() + kPatienceNs;
   while (underWay_ > 0 && monotonicNs() < end) {
     enter(end);
-    const unsigned ready = io_uring_cq_ready(&ring_);
-    io_uring_cq_advance(&ring_, ready);
-    underWay_ -= ready;
+    while (io_uring_cq_ready(&ring_) > 0) take();
   }
 }
 
@@ -84,23 +79,46 @@ void UringSockets::add(int fd) { sockets_.emplace_back().fd = fd; }
 
 void UringSockets::send(std::uint32_t index, std::span<const std::byte> bytes) {
   sockets_[index].unsent = bytes;
-  sendRest(index);
+  // The completion of a send that failed must not be found too late, behind a queue that is full.
+  const bool mayTry = deferred_ && sockets_.size() <= kCompletions / 2;
+  mayTry ? trySend(index) : sendRest(index);
   if (!sockets_[index].reading) read(index);
 }
 
 void UringSockets::turn(std::int64_t untilNs) {
-  constexpr unsigned kPerTurn = 256;
-  std::array<io_uring_cqe*, kPerTurn> ready;
   enter(untilNs);
-  const unsigned count = io_uring_peek_batch_cqe(&ring_, ready.data(), kPerTurn);
-  for (unsigned i = 0; i < count; ++i) {
-    // Its place is free before it is handled, which may throw.
-    const std::uint64_t name = ready[i]->user_data;
-    const int result = ready[i]->res;
-    io_uring_cq_advance(&ring_, 1);
-    --underWay_;
-    completed(name, result);
+  settleTries();
+  for (unsigned left = io_uring_cq_ready(&ring_); left > 0; --left) {
+    const Completion completion = take();
+    completed(completion.name, completion.result);
   }
+}
+
+// Its place is free before it is handled, which may throw.
+UringSockets::Completion UringSockets::take() {
+  io_uring_cqe* next = nullptr;
+  io_uring_peek_cqe(&ring_, &next);
+  const Completion completion{next->user_data, next->res};
+  io_uring_cq_advance(&ring_, 1);
+  if (operationOf(completion.name) != Operation::kTry) --underWay_;
+  return completion;
+}
+
+// What was tried has gone, unless there is a completion.
+void UringSockets::settleTries() {
+  if (io_uring_sq_ready(&ring_) > 0) return;  // Not all was handed over.
+  io_uring_cqe* completion;
+  unsigned head;
+  io_uring_for_each_cqe(&ring_, head, completion) {
+    const std::uint64_t name = completion->user_data;
+    if (operationOf(name) == Operation::kTry) sockets_[indexOf(name)].tried = false;
+  }
+  settling_.swap(tried_);
+  for (const std::uint32_t index : settling_) {
+    Socket& socket = sockets_[index];
+    if (std::exchange(socket.tried, false)) listener_.sent(index);
+  }
+  settling_.clear();
 }
 
 void UringSockets::enter(std::int64_t untilNs) {
@@ -124,24 +142,41 @@ std::uint64_t UringSockets::nameOf(std::uint32_t index, Operation operation) {
   return (std::uint64_t{index} << kOperationBits) | static_cast<std::uint64_t>(operation);
 }
 
+UringSockets::Operation UringSockets::operationOf(std::uint64_t name) {
+  return static_cast<Operation>(name & ((1U << kOperationBits) - 1));
+}
+
+std::uint32_t UringSockets::indexOf(std::uint64_t name) {
+  return static_cast<std::uint32_t>(name >> kOperationBits);
+}
+
 io_uring_sqe& UringSockets::entry(std::uint32_t index, Operation operation) {
   io_uring_sqe* free = io_uring_get_sqe(&ring_);
   while (free == nullptr) {
     io_uring_submit(&ring_);
     free = io_uring_get_sqe(&ring_);
   }
-  ++underWay_;
+  if (operation != Operation::kTry) ++underWay_;
   *free = {};
   free->user_data = nameOf(index, operation);
   return *free;
 }
 
+void UringSockets::trySend(std::uint32_t index) {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT;
+  Socket& socket = sockets_[index];
+  io_uring_sqe& request = entry(index, Operation::kTry);
+  io_uring_prep_send(&request, socket.fd, socket.unsent.data(), socket.unsent.size(), kFlags);
+  request.flags = IOSQE_CQE_SKIP_SUCCESS;
+  socket.tried = true;
+  tried_.push_back(index);
+}
+
+// Completes when all has gone, however long the server does not read.
 void UringSockets::sendRest(std::uint32_t index) {
   const Socket& socket = sockets_[index];
-  // Completes when all has gone, however long the server does not read.
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
   io_uring_prep_send(&entry(index, Operation::kSend), socket.fd, socket.unsent.data(),
-                     socket.unsent.size(), kFlags);
+                     socket.unsent.size(), MSG_NOSIGNAL | MSG_WAITALL);
 }
 
 void UringSockets::read(std::uint32_t index) {
@@ -149,17 +184,20 @@ void UringSockets::read(std::uint32_t index) {
   if (!socket.into) socket.into = std::make_unique_for_overwrite<std::byte[]>(bufferSize_);
   io_uring_sqe& request = entry(index, Operation::kRead);
   io_uring_prep_recv(&request, socket.fd, socket.into.get(), bufferSize_, 0);
-  request.ioprio = readFlags_;
+  // It follows a send, so that a first try would find nothing.
+  if (deferred_) request.ioprio = IORING_RECVSEND_POLL_FIRST;
   socket.reading = true;
 }
 
 void UringSockets::completed(std::uint64_t name, int result) {
-  const auto index = static_cast<std::uint32_t>(name >> kOperationBits);
-  switch (static_cast<Operation>(name & kOperationMask)) {
+  switch (operationOf(name)) {
+    case Operation::kTry:
+      sockets_[indexOf(name)].tried = false;
+      return sendCompleted(indexOf(name), result);
     case Operation::kSend:
-      return sendCompleted(index, result);
+      return sendCompleted(indexOf(name), result);
     case Operation::kRead:
-      return readCompleted(index, result);
+      return readCompleted(indexOf(name), result);
     case Operation::kCancel:
       return;
   }
