@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <time.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
 namespace penstock::compare {
 namespace {
@@ -44,25 +46,39 @@ bool isKernelWorker(const std::string& name) {
   return name.starts_with("iou-wrk-") || name.starts_with("iou-sqp-");
 }
 
-void addThread(const std::string& task, Usage& usage) {
+void addThread(const std::string& task, std::string id, Usage& usage) {
   const auto times = numbersIn(readText(task + "/schedstat"));
   const std::string status = readText(task + "/status");
   if (times.size() < 2) return;  // It has just ended.
-  if (isKernelWorker(readText(task + "/comm"))) usage.workerNs += times[0];
-  usage.waitNs += times[1];
-  usage.voluntary += numberAfter(status, "\nvoluntary_ctxt_switches:");
-  usage.involuntary += numberAfter(status, "nonvoluntary_ctxt_switches:");
-  ++usage.threads;
+  usage.perThread.push_back({std::move(id), isKernelWorker(readText(task + "/comm")), times[0],
+                             times[1], numberAfter(status, "\nvoluntary_ctxt_switches:"),
+                             numberAfter(status, "nonvoluntary_ctxt_switches:")});
 }
 
-void addThreads(pid_t pid, Usage& usage) {
+// The sums of its threads, less what those had used before.
+void addThreads(const std::vector<ThreadUsage>& before, Usage& usage) {
+  usage.workerNs = usage.waitNs = usage.voluntary = usage.involuntary = 0;
+  for (const ThreadUsage& now : usage.perThread) {
+    const auto same = [&now](const ThreadUsage& each) { return each.id == now.id; };
+    const auto found = std::find_if(before.begin(), before.end(), same);
+    const ThreadUsage then = found == before.end() ? ThreadUsage{} : *found;
+    if (now.kernelWorker) usage.workerNs += now.cpuNs - then.cpuNs;
+    usage.waitNs += now.waitNs - then.waitNs;
+    usage.voluntary += now.voluntary - then.voluntary;
+    usage.involuntary += now.involuntary - then.involuntary;
+  }
+}
+
+void readThreads(pid_t pid, Usage& usage) {
   const std::string path = processPath(pid, "task");
   DIR* directory = ::opendir(path.c_str());
   if (directory == nullptr) throw std::runtime_error("the server is gone");
   while (const dirent* entry = ::readdir(directory)) {
-    if (entry->d_name[0] != '.') addThread(path + '/' + entry->d_name, usage);
+    if (entry->d_name[0] != '.') addThread(path + '/' + entry->d_name, entry->d_name, usage);
   }
   ::closedir(directory);
+  usage.threads = static_cast<unsigned>(usage.perThread.size());
+  addThreads({}, usage);
 }
 
 // ksoftirqd/N is found once: its number does not change.
@@ -84,18 +100,32 @@ std::int64_t softirqNs(int core) {
   return times.empty() ? 0 : times.front();
 }
 
-void addMachine(Usage& usage) {
+// cpu  user nice system idle iowait irq softirq steal guest guest_nice
+constexpr std::size_t kIrq = 5;
+constexpr std::size_t kSoftirq = 6;
+constexpr std::size_t kSteal = 7;
+
+std::vector<std::int64_t> machineTicks() {
   const std::string stat = readText("/proc/stat");
-  // cpu  user nice system idle iowait irq softirq steal guest guest_nice
-  const auto ticks = numbersIn(std::string_view(stat).substr(0, stat.find('\n')));
-  if (ticks.size() < 8) return;
-  usage.machineBusyTicks = ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6];
-  usage.stolenTicks = ticks[7];
+  auto ticks = numbersIn(std::string_view(stat).substr(0, stat.find('\n')));
+  ticks.resize(std::max(ticks.size(), kSteal + 1));
+  return ticks;
+}
+
+// The column stays 0 where a tick is all that the kernel goes by.
+bool countsApart(const std::vector<std::int64_t>& ticks) { return ticks[kIrq] > 0; }
+
+void addMachine(Usage& usage) {
+  const auto ticks = machineTicks();
+  usage.machineBusyTicks = ticks[0] + ticks[1] + ticks[2];
+  if (!countsApart(ticks)) usage.machineBusyTicks += ticks[kIrq] + ticks[kSoftirq];
+  usage.stolenTicks = ticks[kSteal];
 }
 
 }  // namespace
 
 std::int64_t monotonicNs() { return read(CLOCK_MONOTONIC); }
+bool interruptsCountApart() { return countsApart(machineTicks()); }
 std::int64_t ownCpuNs() { return read(CLOCK_PROCESS_CPUTIME_ID); }
 
 Usage usageOf(pid_t pid, int core) {
@@ -113,7 +143,7 @@ Usage usageOf(pid_t pid, int core) {
   usage.userTicks = fields[kUser];
   usage.systemTicks = fields[kSystem];
   usage.core = static_cast<int>(fields[kProcessor]);
-  addThreads(pid, usage);
+  readThreads(pid, usage);
   return usage;
 }
 
@@ -121,15 +151,12 @@ Usage operator-(const Usage& later, const Usage& earlier) {
   Usage between = later;
   between.atNs -= earlier.atNs;
   between.cpuNs -= earlier.cpuNs;
-  between.workerNs -= earlier.workerNs;
-  between.waitNs -= earlier.waitNs;
   between.userTicks -= earlier.userTicks;
   between.systemTicks -= earlier.systemTicks;
-  between.voluntary -= earlier.voluntary;
-  between.involuntary -= earlier.involuntary;
   between.softirqNs -= earlier.softirqNs;
   between.machineBusyTicks -= earlier.machineBusyTicks;
   between.stolenTicks -= earlier.stolenTicks;
+  addThreads(earlier.perThread, between);
   return between;
 }
 

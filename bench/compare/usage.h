@@ -7,8 +7,19 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace penstock::compare {
+
+// One thread's part of a Usage.
+struct ThreadUsage {
+  std::string id;
+  bool kernelWorker = false;  // io-wq or SQPOLL.
+  std::int64_t cpuNs = 0;
+  std::int64_t waitNs = 0;
+  std::int64_t voluntary = 0;
+  std::int64_t involuntary = 0;
+};
 
 // Totals since the start of the process, or, as a difference of two, of the time between.
 struct Usage {
@@ -21,18 +32,24 @@ struct Usage {
   std::int64_t voluntary = 0;    // Context switches.
   std::int64_t involuntary = 0;
   std::int64_t softirqNs = 0;         // ksoftirqd of the core: work for the network put off to it.
-  std::int64_t machineBusyTicks = 0;  // All cores, everything that is not idle.
+  std::int64_t machineBusyTicks = 0;  // All cores, all that counts as somebody's CPU.
   std::int64_t stolenTicks = 0;       // Taken by the hypervisor.
   unsigned threads = 0;               // At the later of the two moments.
-  int core = -1;                      // Where the main thread ran last.
+  std::vector<ThreadUsage> perThread{};
+  int core = -1;  // Where the main thread ran last.
 };
 
 // Takes the totals of `pid`, whose server is pinned to `core`. The CPU clock is read first, so
 // that a count taken just before belongs to it. Throws std::runtime_error once the process is gone.
 Usage usageOf(pid_t pid, int core);
 
-// What was used between the two.
+// What was used between the two. A thread that has ended takes its waits and switches with it; its
+// CPU stays in cpuNs.
 Usage operator-(const Usage& later, const Usage& earlier);
+
+// Whether this kernel counts interrupts apart (CONFIG_IRQ_TIME_ACCOUNTING): then what it does for
+// the network on its own account is in nobody's CPU time.
+bool interruptsCountApart();
 
 // The CPU time of the calling process.
 std::int64_t ownCpuNs();

@@ -53,6 +53,17 @@ BOOST_AUTO_TEST_CASE(both_backends_at_once_is_invalid) {
   BOOST_TEST(has(marks, Grade::kInvalid, "backend is both"));
 }
 
+BOOST_AUTO_TEST_CASE(a_ring_beside_epoll_is_libuvs_own_way) {
+  Series libuv = series("libuv", kFour);
+  for (Sample& sample : libuv.samples) sample.load.kernelBackend = "both";
+  CellResult result;
+  result.cell = echoCell();
+
+  const auto marks = marksOf(libuv, result);
+
+  BOOST_TEST(!has(marks, Grade::kInvalid, "backend"));
+}
+
 BOOST_AUTO_TEST_CASE(a_fault_in_one_repetition_makes_the_series_invalid) {
   int at = 0;
   const auto marks = marksAfter([&at](Sample& sample) {
@@ -89,9 +100,17 @@ BOOST_AUTO_TEST_CASE(a_busy_client_does_not_matter_in_an_open_loop) {
 BOOST_AUTO_TEST_CASE(a_server_that_does_not_keep_up_with_an_open_loop_is_told) {
   Cell cell = echoCell();
   cell.load = 0.9;
-  const auto marks = marksAfter([](Sample& sample) { sample.load.units = 40000; }, cell);
+  const auto slow = [&cell](double unanswered) {
+    return marksAfter(
+        [unanswered](Sample& sample) {
+          sample.load.units = 40000;
+          sample.load.extra["backlog_messages"] = unanswered;
+        },
+        cell);
+  };
 
-  BOOST_TEST(has(marks, Grade::kWarn, "the server kept up with 80 %"));
+  BOOST_TEST(has(slow(10000), Grade::kWarn, "the server kept up with 80 %"));
+  BOOST_TEST(has(slow(100), Grade::kInvalid, "the load generator started 80 %"));
 }
 
 BOOST_AUTO_TEST_CASE(latency_that_is_the_clients_own_lateness_is_no_latency_of_the_server) {

@@ -40,7 +40,8 @@ const std::vector<Engine>& engines() {
        {"relay"}},
       {"asio", "peer-asio", {}, "epoll", "Asio", "libasio-dev"},
       {"asio-uring", "peer-asio-uring", {}, "io_uring", "Asio on io_uring", "libasio-dev"},
-      {"libuv", "peer-libuv", {}, "epoll", "libuv", "libuv1-dev"},
+      // From 1.45 on it changes its epoll set through a ring.
+      {"libuv", "peer-libuv", {}, "epoll", "libuv", "libuv1-dev", {}, true},
       {"libevent", "peer-libevent", {}, "epoll", "libevent", "libevent-dev"},
   };
   return all;

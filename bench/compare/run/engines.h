@@ -15,6 +15,7 @@ struct Engine {
   std::string what;     // For the reports.
   std::string package;  // What Debian calls what it is built with; empty: nothing.
   std::vector<std::string> workloads{};  // What it is here for; empty: all.
+  bool mixesBackends = false;            // It may have a ring besides, for other ends than bytes.
 
   bool isPenstock() const { return name.starts_with("penstock-"); }
   bool serves(const std::string& workload) const;

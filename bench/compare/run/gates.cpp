@@ -61,7 +61,8 @@ void checkBackend(const Series& series, Marks& marks) {
   const Engine* engine = findEngine(series.engine);
   for (const Sample* sample : goodSamples(series)) {
     const std::string& kernel = sample->load.kernelBackend;
-    if (kernel != engine->backend) {
+    const bool mixed = engine->mixesBackends && kernel == "both";
+    if (kernel != engine->backend && !mixed) {
       return reject(marks, "backend is " + kernel + " by its descriptors, not " + engine->backend);
     }
     if (sample->printedBackend != engine->backend) {
@@ -152,15 +153,24 @@ void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cel
   warn(marks, "repetitions lie " + percent(spread(values)) + " apart");
 }
 
+// What was started and is not answered is the server's; what was not even started is the client's.
 void checkOfferedRate(const std::vector<const Sample*>& samples, const CellResult& result,
                       Marks& marks) {
   if (result.ratePerSecond <= 0) return reject(marks, "the capacity is not known");
   std::vector<double> kept;
+  double missing = 0;
+  double unanswered = 0;
   for (const Sample* sample : samples) {
-    kept.push_back(sample->load.units / sample->load.seconds / result.ratePerSecond);
+    const double offered = result.ratePerSecond * sample->load.seconds;
+    const auto backlog = sample->load.extra.find("backlog_messages");
+    kept.push_back(sample->load.units / offered);
+    missing += std::max(0.0, offered - sample->load.units);
+    if (backlog != sample->load.extra.end()) unanswered += backlog->second;
   }
   if (kept.empty() || median(kept) >= Limits::kOfferedKept) return;
-  warn(marks, "the server kept up with " + percent(median(kept)) + " of the messages only");
+  const std::string share = percent(median(kept)) + " of the messages only";
+  if (unanswered < missing / 2) return reject(marks, "the load generator started " + share);
+  warn(marks, "the server kept up with " + share);
 }
 
 // Latency counts from when a message was to start, so a client that starts late is in it. True if
@@ -269,6 +279,11 @@ std::vector<Mark> marksOfMachine(const Plan& plan) {
 #endif
   if (shareOneCore(plan.cores)) {
     warn(marks, "server and client are on two threads of one core");
+  }
+  if (interruptsCountApart()) {
+    warn(marks,
+         "this kernel counts interrupts apart: the CPU of a server lacks what the kernel "
+         "did to receive for it");
   }
   checkClock(marks);
   return marks;
