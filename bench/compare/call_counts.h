@@ -18,11 +18,12 @@ struct CallCounts {
 };
 
 // From now on the calls of this process are counted. Before any reactor; once. It costs time at
-// each call, so a server does it only in a pass of which nothing else is read.
+// each call, so a server does it only in a pass of which nothing else is read. SIGUSR1 opens the
+// window and closes it again.
 void startCountingCalls();
 
-// Since startCountingCalls().
-const CallCounts& callCounts();
+// In the window; nothing where it was not closed.
+CallCounts callCounts();
 
 nlohmann::json toJson(const CallCounts& counts);
 // Throws nlohmann::json::exception if `json` is not of that form.

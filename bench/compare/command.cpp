@@ -82,12 +82,13 @@ int measure(const CommandOptions& options) {
   Result result;
   result.environment = captureEnvironment();
   result.environment["load_generator"] = plan.client;
-  const auto notes = whatIsMissing(options.request);
+  auto notes = whatIsMissing(options.request);
   result.machineMarks = marksOfMachine(plan);
   {
     ProgressLine line(options.quiet);
     result.outcome = carryOut(plan, [&line](const Progress& progress) { line.tell(progress); });
   }
+  notes.insert(notes.end(), result.outcome.notes.begin(), result.outcome.notes.end());
   result.outcome.notes = notes;
   report(result, analyse(result.outcome, result.machineMarks), options.out);
   return 0;

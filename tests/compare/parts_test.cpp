@@ -13,7 +13,10 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -223,19 +226,19 @@ BOOST_AUTO_TEST_CASE(a_label_leads_to_its_number_and_a_missing_one_to_the_defaul
   BOOST_TEST(numberAfter(text, "VmSwap:", -1) == -1);
 }
 
-BOOST_AUTO_TEST_CASE(the_summary_of_strace_is_read_and_starting_up_is_left_out) {
-  const auto calls = parseStraceSummary(
-      "% time     seconds  usecs/call     calls    errors syscall\n"
-      "------ ----------- ----------- --------- --------- ----------------\n"
-      " 55.30    0.063400           2     30001         1 recvfrom\n"
-      " 44.60    0.051100           1     30000           sendto\n"
-      "  0.10    0.000010          10        21           mmap\n"
-      "------ ----------- ----------- --------- --------- ----------------\n"
-      "100.00    0.114510                 60022         1 total\n");
+BOOST_AUTO_TEST_CASE(of_a_trace_the_calls_that_began_in_the_window_count) {
+  const auto calls = callsInTrace(
+      "4711 99.999000 accept4(0x3, 0, 0, 0x80800) = 0x5\n"
+      "4711 100.000000 recvfrom(0x5, 0x7f0000, 0x10000, 0, 0, 0) = 0x40\n"
+      "4712 100.100000 io_uring_enter(0x4, 0, 0x1, 0x1, 0, 0 <unfinished ...>\n"
+      "4711 100.200000 recvfrom(0x5, 0x7f0000, 0x10000, 0, 0, 0) = -1 EAGAIN\n"
+      "4712 100.300000 <... io_uring_enter resumed>) = 0\n"
+      "4711 100.400000 +++ exited with 0 +++\n"
+      "4711 100.500000 close(0x5) = 0\n",
+      100, 100.5);
 
-  BOOST_TEST(calls.size() == 2U);
-  BOOST_TEST(calls.at("recvfrom") == 30001);
-  BOOST_TEST(calls.at("sendto") == 30000);
+  const std::map<std::string, double> wanted{{"io_uring_enter", 1}, {"recvfrom", 2}};
+  BOOST_TEST((calls == wanted));
 }
 
 // The same accounting from the other side: what this process used, by its own clock.
@@ -256,6 +259,23 @@ BOOST_AUTO_TEST_CASE(cpu_of_all_threads_is_counted_those_that_have_ended_too) {
   BOOST_TEST(static_cast<double>(used.cpuNs) == static_cast<double>(own),
              boost::test_tools::tolerance(0.25));
   BOOST_TEST(used.threads == before.threads);
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_that_ends_does_not_make_waits_and_switches_negative) {
+  std::atomic<bool> ends = false;
+  std::thread worker([&ends] {
+    while (!ends) std::this_thread::sleep_for(std::chrono::microseconds(50));
+  });
+  Usage before = usageOf(::getpid(), 0);
+  while (before.voluntary < 100) before = usageOf(::getpid(), 0);
+
+  ends = true;
+  worker.join();
+  awaitThreads(before.threads - 1);
+  const Usage used = usageOf(::getpid(), 0) - before;
+
+  BOOST_TEST(used.voluntary >= 0);
+  BOOST_TEST(used.waitNs >= 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_process_that_is_gone_is_an_error_and_not_zero) {

@@ -23,6 +23,7 @@ class EchoLoad : public Load, private Sockets::Events {
 
   void start() override;
   void turn(std::int64_t untilNs) override;
+  bool ready() const noexcept override { return request_.cell.open() || answered_ >= active_; }
   void windowCloses() override;
   void finish() override;
   double units() const noexcept override { return static_cast<double>(messages_); }
@@ -53,7 +54,7 @@ class EchoLoad : public Load, private Sockets::Events {
  private:
   // Starts `count` messages whose time is `ns`.
   void startMessages(Connection& connection, unsigned count, std::int64_t ns);
-  // To all messages under way; turns until then.
+  // To all messages under way, as long as some come.
   void awaitAnswers();
   void startDueMessages();
   void planNext();
@@ -69,6 +70,7 @@ class EchoLoad : public Load, private Sockets::Events {
   std::vector<Connection> connections_;
   const std::unique_ptr<Sockets> sockets_;
   std::size_t active_ = 0;
+  std::size_t answered_ = 0;  // Connections that were, once.
   std::size_t underWay_ = 0;  // Messages without an answer yet.
   std::uint64_t messages_ = 0;
   std::uint64_t checkedBytes_ = 0;

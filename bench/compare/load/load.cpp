@@ -6,6 +6,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 
 namespace penstock::compare {
 namespace {
@@ -27,11 +29,29 @@ void runUntil(Load& load, std::int64_t endNs) {
   }
 }
 
+// A server that is traced, or has many connections to accept, needs longer than others.
+void warmUp(Load& load, double seconds) {
+  constexpr std::int64_t kStepNs = 10'000'000;
+  const std::int64_t begin = monotonicNs();
+  runUntil(load, begin + nsOf(seconds));
+  while (!load.ready() && monotonicNs() < begin + kStallNs) runUntil(load, monotonicNs() + kStepNs);
+}
+
+void markWindow(const LoadRequest& request) {
+  if (request.marksWindow) ::kill(request.server, SIGUSR1);
+}
+
+std::int64_t realtimeNs() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 // The unit counts are taken right beside the server's CPU clock, and the slow rest after them.
 void measure(Load& load, const LoadRequest& request, LoadResult& result) {
   const Counters counters(request.server);
   const std::int64_t ownBefore = ownCpuNs();
+  markWindow(request);
   const double unitsBefore = load.units();
+  result.openedAtNs = realtimeNs();
   const Usage before = usageOf(request.server, request.serverCore);
   load.windowOpens();
   load.record(true);
@@ -41,6 +61,7 @@ void measure(Load& load, const LoadRequest& request, LoadResult& result) {
   load.record(false);
   const double units = load.units() - unitsBefore;
   const Usage after = usageOf(request.server, request.serverCore);
+  markWindow(request);
   result.clientCpuNs = ownCpuNs() - ownBefore;
   result.instructions = counters.instructions();
   result.cycles = counters.cycles();
@@ -72,7 +93,7 @@ LoadResult drive(Load& load, const LoadRequest& request) noexcept {
   try {
     usageOf(request.server, request.serverCore);  // Looks up what is looked up once.
     load.start();
-    runUntil(load, monotonicNs() + nsOf(request.warmUpSeconds));
+    warmUp(load, request.warmUpSeconds);
     measure(load, request, result);
     if (result.units <= 0) throw ServerFault("nothing came back in the measured window");
     load.finish();
@@ -113,6 +134,7 @@ nlohmann::json toJson(const LoadRequest& request) {
           {"warm_up_seconds", request.warmUpSeconds},
           {"seconds", request.seconds},
           {"seed", request.seed},
+          {"marks_window", request.marksWindow},
           {"client", request.client}};
 }
 
@@ -127,6 +149,7 @@ LoadRequest requestFromJson(const nlohmann::json& json) {
   json.at("warm_up_seconds").get_to(request.warmUpSeconds);
   json.at("seconds").get_to(request.seconds);
   json.at("seed").get_to(request.seed);
+  json.at("marks_window").get_to(request.marksWindow);
   json.at("client").get_to(request.client);
   return request;
 }
@@ -135,6 +158,7 @@ nlohmann::json toJson(const LoadResult& result) {
   return {{"units", result.units},
           {"total_units", result.totalUnits},
           {"seconds", result.seconds},
+          {"opened_at_ns", result.openedAtNs},
           {"client_cpu_ns", result.clientCpuNs},
           {"client_core", result.clientCore},
           {"server", toJson(result.server)},
@@ -157,6 +181,7 @@ LoadResult resultFromJson(const nlohmann::json& json) {
   json.at("units").get_to(result.units);
   json.at("total_units").get_to(result.totalUnits);
   json.at("seconds").get_to(result.seconds);
+  result.openedAtNs = json.value("opened_at_ns", result.openedAtNs);
   json.at("client_cpu_ns").get_to(result.clientCpuNs);
   json.at("client_core").get_to(result.clientCore);
   result.server = usageFromJson(json.at("server"));

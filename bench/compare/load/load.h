@@ -30,14 +30,16 @@ struct LoadRequest {
   double warmUpSeconds = 0.15;
   double seconds = 0.5;
   std::uint64_t seed = 1;
+  bool marksWindow = false;          // Sends the server SIGUSR1 at both ends of the window.
   std::string client{kEpollClient};  // The Sockets of workloads that send messages.
 };
 
 // What it saw; JSON on its standard output.
 struct LoadResult {
-  double units = 0;       // In the measured window.
-  double totalUnits = 0;  // With those before and after it.
-  double seconds = 0;     // The length of the window.
+  double units = 0;             // In the measured window.
+  double totalUnits = 0;        // With those before and after it.
+  double seconds = 0;           // The length of the window.
+  std::int64_t openedAtNs = 0;  // CLOCK_REALTIME when it opened.
   std::int64_t clientCpuNs = 0;
   int clientCore = -1;
   Usage server;
@@ -92,6 +94,9 @@ class Load {
 
   // Handles what happened; waits for it until `untilNs` (CLOCK_MONOTONIC) at most.
   virtual void turn(std::int64_t untilNs) = 0;
+
+  // Whether the server has accepted and served every connection, so that measuring may begin.
+  virtual bool ready() const noexcept { return true; }
 
   // Between these two calls is the measured window.
   virtual void windowOpens() {}

@@ -19,8 +19,7 @@ void addSystemCalls(const SystemCalls& calls, SeriesSummary& summary) {
   const auto add = [&summary](const char* metric, double value) {
     summary.metrics[metric] = {value, {value, value}};
   };
-  if (!calls.whyNot.empty()) return;
-  add("calls", calls.total());
+  if (calls.whyNot.empty()) add("calls", calls.total());
   if (calls.unitsPerWait() > 0) add("batch", calls.unitsPerWait());
   if (!calls.counts || calls.units <= 0) return;
   const CallCounts& counts = *calls.counts;

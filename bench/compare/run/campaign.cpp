@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 #include <random>
+#include <set>
 
 namespace penstock::compare {
 namespace {
@@ -59,7 +60,6 @@ class Campaign {
       : outcome_{plan, emptyResults(plan), false}, tell_(tell), random_(plan.seed) {
     for (const CellResult& result : outcome_.cells) {
       progress_.all += result.series.size() * plan.repetitions;
-      if (result.cell.open()) continue;
       for (const Series& series : result.series) progress_.all += series.again ? 0 : 1;
     }
   }
@@ -69,6 +69,7 @@ class Campaign {
     for (CellResult& result : outcome_.cells) settleRate(result);
     rounds(true);
     for (CellResult& result : outcome_.cells) countCalls(result);
+    noteUncounted();
     outcome_.complete = !interrupted();
     return std::move(outcome_);
   }
@@ -116,12 +117,24 @@ class Campaign {
 
   // One pass is enough: the counts hardly vary.
   void countCalls(CellResult& result) {
-    if (result.cell.open()) return;
     for (Series& series : result.series) {
       if (interrupted() || series.again) continue;
       announce(result, series);
       ++progress_.done;
       if (!neverServed(series)) series.systemCalls = countSystemCalls(requestOf(result, series));
+    }
+  }
+
+  // Each reason once, with where it was met first. No strace is a note of its own already.
+  void noteUncounted() {
+    std::set<std::string> told{"", kNotCounted, kNoStrace, kNotInOpenLoop};
+    for (const CellResult& result : outcome_.cells) {
+      for (const Series& series : result.series) {
+        const std::string& why = series.systemCalls.whyNot;
+        if (!told.insert(why).second) continue;
+        outcome_.notes.push_back("system calls are not counted at " + nameOf(result.cell) + " of " +
+                                 series.engine + ": " + why);
+      }
     }
   }
 

@@ -51,6 +51,7 @@ LoadRequest loadRequestOf(const SampleRequest& request, const Server& server, in
   load.seconds = request.seconds;
   load.seed = request.seed;
   load.client = request.client;
+  load.marksWindow = request.counts && request.engine->isPenstock();
   return load;
 }
 
@@ -74,7 +75,7 @@ void measure(const SampleRequest& request, const Workload& workload, Sample& sam
   CallBack callBack;
   if (workload.service(request.cell).callsBack) callBack = listenForCallBack();
   Server server(*request.engine, workload, request.cell, request.cores.server, callBack.port,
-                request.prefix, request.suffix);
+                request.prefix, request.counts);
   sample.version = server.version();
   sample.printedBackend = server.printedBackend();
   sample.load = runLoad(request, loadRequestOf(request, server, callBack.fd.get()));

@@ -32,7 +32,7 @@ struct SampleRequest {
   Cores cores;
   std::string client{kEpollClient};
   std::vector<std::string> prefix;  // In front of the server's command line: a tracer.
-  std::vector<std::string> suffix;  // Behind that of a server of ours.
+  bool counts = false;              // A server of ours counts its calls in the window.
 };
 
 struct Sample {

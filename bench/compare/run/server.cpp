@@ -16,7 +16,7 @@ constexpr const char* kBadInput = "exit status 2";
 
 std::vector<std::string> commandOf(const Engine& engine, const Service& service, const Cell& cell,
                                    std::uint16_t callBackPort, std::vector<std::string> command,
-                                   const std::vector<std::string>& suffix) {
+                                   bool counts) {
   command.push_back(locateProgram(engine.program));
   command.insert(command.end(), engine.arguments.begin(), engine.arguments.end());
   const bool own = engine.isPenstock() || service.peersName.empty();
@@ -29,7 +29,7 @@ std::vector<std::string> commandOf(const Engine& engine, const Service& service,
     command.push_back("127.0.0.1:" + std::to_string(callBackPort));
   }
   command.insert(command.end(), service.arguments.begin(), service.arguments.end());
-  if (engine.isPenstock()) command.insert(command.end(), suffix.begin(), suffix.end());
+  if (engine.isPenstock() && counts) command.push_back("--count");
   return command;
 }
 
@@ -59,9 +59,8 @@ std::map<std::string, std::string> parseReady(const std::string& line) {
 }  // namespace
 
 Server::Server(const Engine& engine, const Workload& workload, const Cell& cell, int core,
-               std::uint16_t callBackPort, const std::vector<std::string>& prefix,
-               const std::vector<std::string>& suffix)
-    : process_(commandOf(engine, workload.service(cell), cell, callBackPort, prefix, suffix),
+               std::uint16_t callBackPort, const std::vector<std::string>& prefix, bool counts)
+    : process_(commandOf(engine, workload.service(cell), cell, callBackPort, prefix, counts),
                {.core = core}) {
   const auto line = process_.readLine(kStartLimit);
   const auto ready = parseReady(line.value_or(""));

@@ -22,10 +22,10 @@ class Server {
  public:
   // Starts it and waits until it is ready. `callBackPort`: where a relay is to connect to. Throws
   // NotServed, or std::runtime_error that says why it did not start.
-  // The command line begins with `prefix`, and one of ours ends with `suffix`.
+  // The command line begins with `prefix`; one of ours may be told to count: see call_counts.h.
   Server(const Engine& engine, const Workload& workload, const Cell& cell, int core,
          std::uint16_t callBackPort, const std::vector<std::string>& prefix = {},
-         const std::vector<std::string>& suffix = {});
+         bool counts = false);
 
   std::uint16_t port() const noexcept { return port_; }
   pid_t pid() const noexcept { return process_.pid(); }

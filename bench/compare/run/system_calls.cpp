@@ -3,14 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 #include <sstream>
 
 namespace penstock::compare {
@@ -20,46 +18,24 @@ constexpr std::string_view kCountedLine = "counted ";
 constexpr double kWarmUpSeconds = 0.05;
 constexpr double kSeconds = 0.3;
 
-// What moves bytes, waits for them, keeps time or ends a connection. The rest is of starting up.
-const std::set<std::string, std::less<>> kCounted{
-    "accept",    "accept4",      "bpf",          "close",      "connect",         "dup",
-    "epoll_ctl", "epoll_pwait",  "epoll_pwait2", "epoll_wait", "eventfd2",        "fcntl",
-    "futex",     "getsockname",  "getpeername",  "getsockopt", "gettimeofday",    "io_uring_enter",
-    "ioctl",     "pipe2",        "poll",         "ppoll",      "pread64",         "pselect6",
-    "pwrite64",  "read",         "readv",        "recvfrom",   "recvmmsg",        "recvmsg",
-    "select",    "sendfile",     "sendmmsg",     "sendmsg",    "sendto",          "setsockopt",
-    "shutdown",  "socket",       "splice",       "tee",        "timerfd_settime", "write",
-    "writev",    "clock_gettime"};
-
 constexpr std::array kWaits{"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter",
                             "poll",       "ppoll",       "select",       "pselect6"};
 
 // A file that is gone with this object; strace writes into it by name.
-class SummaryFile {
+class TraceFile {
  public:
-  SummaryFile() {
+  TraceFile() {
     std::string name = (std::filesystem::temp_directory_path() / "penstock-XXXXXX").string();
     const int fd = ::mkstemp(name.data());
     if (fd < 0) return;
     ::close(fd);
     path_ = name;
   }
-  ~SummaryFile() { ::unlink(path_.c_str()); }
-  SummaryFile(const SummaryFile&) = delete;
-  SummaryFile& operator=(const SummaryFile&) = delete;
+  ~TraceFile() { ::unlink(path_.c_str()); }
+  TraceFile(const TraceFile&) = delete;
+  TraceFile& operator=(const TraceFile&) = delete;
 
   const std::string& path() const { return path_; }
-
-  // Strace is no child of ours and ends a little after the server.
-  std::string text() const {
-    constexpr int kTries = 200;
-    for (int i = 0; i < kTries; ++i) {
-      const std::string text = readText(path_);
-      if (text.find("total") != text.npos) return text;
-      ::poll(nullptr, 0, 10);
-    }
-    return {};
-  }
 
  private:
   std::string path_;
@@ -93,43 +69,56 @@ std::string locateStrace() {
   return {};
 }
 
-// % time     seconds  usecs/call     calls    errors syscall
-// ------ ----------- ----------- --------- --------- ----------------
-//  52.31    0.001234           1      1000         2 recvfrom
-std::map<std::string, double> parseStraceSummary(std::string_view text) {
+// 4711 1700000000.123456 recvfrom(0x5, 0x7f, 0x10000, 0, 0, 0) = 0x40
+// A call of which the end has a line of its own ("<... recvfrom resumed>") counts where it began.
+std::map<std::string, double> callsInTrace(std::string_view text, double from, double to) {
   std::map<std::string, double> calls;
   for (const std::string& line : linesOf(text)) {
     std::istringstream fields(line);
-    double percent = 0, seconds = 0, each = 0, count = 0;
-    std::string last, word;
-    if (!(fields >> percent >> seconds >> each >> count)) continue;
-    while (fields >> word) last = word;
-    if (kCounted.contains(last)) calls[last] += count;
+    long thread = 0;
+    double at = 0;
+    std::string call;
+    if (!(fields >> thread >> at >> call) || at < from || at >= to) continue;
+    const auto name = call.substr(0, call.find('('));
+    if (!name.empty() && std::isalpha(static_cast<unsigned char>(name[0]))) ++calls[name];
   }
   return calls;
 }
 
+namespace {
+
+void addTrace(const std::string& text, const LoadResult& load, SystemCalls& result) {
+  const double from = static_cast<double>(load.openedAtNs) / 1e9;
+  const auto calls = callsInTrace(text, from, from + load.seconds);
+  if (calls.empty()) result.whyNot = "strace could not trace the server";
+  for (const auto& [name, count] : calls) result.perUnit[name] = count / load.units;
+}
+
+}  // namespace
+
 SystemCalls countSystemCalls(SampleRequest request) {
   SystemCalls result;
   const std::string strace = locateStrace();
-  if (strace.empty()) {
-    result.whyNot = "strace is not installed";
-    return result;
-  }
-  const SummaryFile file;
+  result.whyNot = request.cell.open() ? kNotInOpenLoop : strace.empty() ? kNoStrace : "";
+  const bool traced = result.whyNot.empty();
+  if (!traced && !request.engine->isPenstock()) return result;
+  const TraceFile file;
   // -D: strace is the grandchild, and the server our own child as ever.
-  request.prefix = {strace, "-D", "-f", "-qq", "-c", "-o", file.path()};
-  request.suffix = {"--count"};
+  if (traced) {
+    request.prefix = {strace,    "-D", "-f",          "-qq", "-ttt",     "-e",
+                      "raw=all", "-e", "signal=none", "-o",  file.path()};
+  }
+  request.counts = true;
   request.warmUpSeconds = kWarmUpSeconds;
   request.seconds = kSeconds;
   const Sample sample = takeSample(request);
-  const auto calls = parseStraceSummary(file.text());
-  result.whyNot = sample.fault;
-  if (result.whyNot.empty() && calls.empty()) result.whyNot = "strace could not trace the server";
-  if (!result.whyNot.empty() || sample.load.totalUnits <= 0) return result;
-  for (const auto& [name, count] : calls) result.perUnit[name] = count / sample.load.totalUnits;
+  if (!sample.fault.empty()) {
+    result.whyNot = sample.fault;
+    return result;
+  }
+  if (traced) addTrace(readText(file.path()), sample.load, result);
   result.counts = countsIn(sample.lastLine);
-  result.units = sample.load.totalUnits;
+  result.units = sample.load.units;
   return result;
 }
 

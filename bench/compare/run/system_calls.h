@@ -1,4 +1,5 @@
 // How many system calls a server makes for each unit, counted in a pass of its own under strace.
+// Only those of the measured window count: connecting and clearing up are no part of a unit.
 #pragma once
 
 #include <penstock/bench/compare/call_counts.h>
@@ -13,11 +14,16 @@
 
 namespace penstock::compare {
 
-struct SystemCalls {
-  std::string whyNot = "not counted";     // Why they are not known; empty: they are.
-  std::map<std::string, double> perUnit;  // By name; those of starting up are left out.
+// Why not, where nothing went wrong.
+inline constexpr const char* kNotCounted = "not counted";
+inline constexpr const char* kNoStrace = "strace is not installed";
+inline constexpr const char* kNotInOpenLoop = "a traced server is too slow for an open loop";
 
-  // What a server of ours has counted itself in this pass, and the units of it.
+struct SystemCalls {
+  std::string whyNot = kNotCounted;       // Why they are not known; empty: they are.
+  std::map<std::string, double> perUnit;  // By name.
+
+  // What a server of ours has counted itself in this pass, strace or not, and the units of it.
   std::optional<CallCounts> counts{};
   double units = 0;
 
@@ -29,12 +35,13 @@ struct SystemCalls {
 // The strace of this machine; empty if it has none.
 std::string locateStrace();
 
-// One sample under strace. It slows the server down, so nothing else is read off it; a slower
-// server also finds more ready at once.
+// One sample under strace, or, in an open loop and where there is no strace, without. It slows the
+// server down, so nothing else is read off it; a slower server also finds more ready at once.
 SystemCalls countSystemCalls(SampleRequest request);
 
-// The calls that strace -c has listed, by name.
-std::map<std::string, double> parseStraceSummary(std::string_view text);
+// The calls in what strace -f -ttt has written, by name: those that began at `from` or later and
+// before `to`, in seconds since 1970.
+std::map<std::string, double> callsInTrace(std::string_view text, double from, double to);
 
 nlohmann::json toJson(const SystemCalls& calls);
 SystemCalls systemCallsFromJson(const nlohmann::json& json);
