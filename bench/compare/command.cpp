@@ -90,6 +90,10 @@ int measure(const CommandOptions& options) {
   }
   notes.insert(notes.end(), result.outcome.notes.begin(), result.outcome.notes.end());
   result.outcome.notes = notes;
+  if (clockSource() != result.environment["clock"]) {
+    result.machineMarks.push_back(
+        {Grade::kInvalid, "the kernel gave up its clock during the run, for " + clockSource()});
+  }
   report(result, analyse(result.outcome, result.machineMarks), options.out);
   return 0;
 }

@@ -1,3 +1,5 @@
+#include "compare_commit.h"  // Made by the build.
+
 #include <penstock/bench/compare/call_counts.h>
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/proc_file.h>
@@ -28,10 +30,36 @@ std::string valueOf(const std::string& text, const std::string& label) {
   return {};
 }
 
+// What cannot be known is null, and not an empty answer.
+json orNull(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+// Of the kernel's configuration, where the distribution has left it.
+json kernelOption(const std::string& label) {
+  utsname name{};
+  ::uname(&name);
+  for (const std::string& line : linesOf(readText(std::string("/boot/config-") + name.release))) {
+    if (line.starts_with(label)) return line.substr(label.size());
+  }
+  return nullptr;
+}
+
+std::string commandLine(const std::string& host) {
+  std::string line = withoutPaths(readText("/proc/cmdline"));
+  for (auto at = line.find(host); !host.empty() && at != line.npos; at = line.find(host)) {
+    line.replace(at, host.size(), "…");
+  }
+  return line;
+}
+
 json kernel() {
   utsname name{};
   ::uname(&name);
-  return {{"release", name.release}, {"machine", name.machine}};
+  // The version has the kind of preemption; the command line may name disks and users.
+  return {{"release", name.release},
+          {"version", name.version},
+          {"machine", name.machine},
+          {"ticks_per_second", kernelOption("CONFIG_HZ=")},
+          {"command_line", commandLine(name.nodename)}};
 }
 
 json mitigations() {
@@ -50,7 +78,8 @@ json cpu() {
   return {{"model", valueOf(info, "model name")},
           {"cores_online", ::sysconf(_SC_NPROCESSORS_ONLN)},
           {"core_siblings_of_0", readText(base + "cpu0/topology/thread_siblings_list")},
-          {"governor", readText(base + "cpu0/cpufreq/scaling_governor")},
+          {"governor", orNull(readText(base + "cpu0/cpufreq/scaling_governor"))},
+          {"microcode", orNull(valueOf(info, "microcode"))},
           {"level2_cache", readText(base + "cpu0/cache/index2/size")},
           {"level3_cache", readText(base + "cpu0/cache/index3/size")},
           {"memory_kib", numberAfter(readText("/proc/meminfo"), "MemTotal:")}};
@@ -73,6 +102,17 @@ json container() {
           {"seccomp_mode", numberAfter(status, "Seccomp:")},
           {"seccomp_filters", numberAfter(status, "Seccomp_filters:")},
           {"no_new_privileges", numberAfter(status, "NoNewPrivs:")}};
+}
+
+// What the group may use of the CPU, and how often it was held back ("nr_throttled"); version 2.
+json controlGroup() {
+  const std::string own = readText("/proc/self/cgroup");
+  const auto path = own.find("0::");
+  if (path == own.npos) return nullptr;
+  const std::string name = own.substr(path + 3, own.find('\n', path) - path - 3);
+  const std::string directory = "/sys/fs/cgroup" + name;
+  return {{"cpu_max", orNull(readText(directory + "/cpu.max"))},
+          {"cpu_stat", orNull(readText(directory + "/cpu.stat"))}};
 }
 
 json sysctls() {
@@ -117,9 +157,12 @@ json build() {
   const bool assertions = true;
 #endif
   return {{"penstock", PENSTOCK_VERSION},
+          {"commit", orNull(PENSTOCK_COMMIT)},
+          {"liburing", orNull(PENSTOCK_LIBURING)},
           {"compiler", compiler},
           {"build_type", PENSTOCK_BUILD_TYPE},
-          {"flags", PENSTOCK_BUILD_FLAGS},
+          {"flags", withoutPaths(PENSTOCK_BUILD_FLAGS)},
+          {"sanitizers", PENSTOCK_SANITIZERS},
           {"optimised", optimised},
           {"assertions", assertions}};
 }
@@ -161,18 +204,22 @@ std::string loadAverage() {
 
 }  // namespace
 
+std::string clockSource() {
+  return readText("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+}
+
 json captureEnvironment() {
-  const std::string clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
   return {{"taken_at", utcNow()},
           {"kernel", kernel()},
           {"mitigations", mitigations()},
           {"cpu", cpu()},
           {"virtualisation", virtualisation()},
           {"container", container()},
+          {"control_group", controlGroup()},
           {"sysctls", sysctls()},
           {"limits",
            {{"descriptors", limitOf(RLIMIT_NOFILE)}, {"locked_memory", limitOf(RLIMIT_MEMLOCK)}}},
-          {"clock", readText(clock)},
+          {"clock", clockSource()},
           {"transparent_huge_pages", readText("/sys/kernel/mm/transparent_hugepage/enabled")},
           {"load_average_at_start", loadAverage()},
           {"hardware_counters", exists("/sys/bus/event_source/devices/cpu")},

@@ -3,8 +3,13 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <string>
+
 namespace penstock::compare {
 
 nlohmann::json captureEnvironment();
+
+// What the kernel tells the time by; it may change its mind.
+std::string clockSource();
 
 }  // namespace penstock::compare

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -58,6 +59,19 @@ std::string trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == text.npos) return {};
   return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+std::string withoutPaths(std::string_view text) {
+  std::string clean;
+  while (!text.empty()) {
+    const auto length = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, length);
+    clean += word.find('/') == word.npos ? word : std::string_view("…");
+    if (length == text.size()) break;
+    clean += ' ';
+    text.remove_prefix(length + 1);
+  }
+  return clean;
 }
 
 }  // namespace penstock::compare

@@ -24,4 +24,7 @@ std::vector<std::string> linesOf(std::string_view text);
 // `text` without blanks at both ends.
 std::string trimmed(std::string_view text);
 
+// `text` with every word that holds a slash as "…": results are published, and paths name people.
+std::string withoutPaths(std::string_view text);
+
 }  // namespace penstock::compare

@@ -313,3 +313,10 @@ BOOST_AUTO_TEST_CASE(cells_have_different_names_and_survive_json) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(words_with_paths_are_not_published) {
+  BOOST_TEST(withoutPaths("cannot open /home/me/file for me") == "cannot open … for me");
+  BOOST_TEST(withoutPaths("-O3 -I/home/me -g") == "-O3 … -g");
+  BOOST_TEST(withoutPaths("") == "");
+  BOOST_TEST(withoutPaths("two  blanks ") == "two  blanks ");
+}

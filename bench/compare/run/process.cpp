@@ -1,3 +1,4 @@
+#include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/run/process.h>
 #include <penstock/runtime/errors.h>
 
@@ -137,7 +138,7 @@ std::string Process::errorLine() {
   char part[4096];
   const ssize_t count = ::pread(errors_.get(), part, sizeof part, 0);
   const std::string text(part, count > 0 ? static_cast<std::size_t>(count) : 0);
-  return text.substr(0, std::min(text.find('\n'), kLongest));
+  return withoutPaths(text.substr(0, std::min(text.find('\n'), kLongest)));
 }
 
 bool Process::ended() {
