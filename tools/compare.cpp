@@ -34,6 +34,7 @@ void run(CommandLine& line) {
   if (status != 0) throw CLI::RuntimeError(status);
 }
 
+// All of them say what is to be measured, which a replay knows already.
 void addSelection(CLI::App& command, CommandLine& line) {
   auto& request = line.options.request;
   auto* quick =
@@ -76,7 +77,12 @@ void addCompare(CLI::App& app) {
   addSelection(command, *line);
   command.add_option("--out", line->options.out, "Where result.json and the reports go")
       ->capture_default_str();
-  command.add_option("--replay", line->options.replay, "Measure again what this result measured");
+  auto* replay = command.add_option("--replay", line->options.replay,
+                                    "Measure again what this result measured");
+  for (const char* selection : {"--quick", "--full", "--profile", "--engines", "--workloads",
+                                "--only", "--repetitions", "--seed"}) {
+    replay->excludes(command.get_option(selection));
+  }
   command
       .add_option("results", line->options.results,
                   "Two results to compare with one another, or one to report on anew")

@@ -60,9 +60,14 @@ class ProgressLine {
 
 Plan planFor(const CommandOptions& options) {
   if (options.replay.empty()) return makePlan(options.request);
-  const Plan plan = readResult(options.replay).outcome.plan;
-  checkPlan(plan);
-  return plan;
+  return adapted(readResult(options.replay).outcome.plan);
+}
+
+// A replay has the engines of its plan, so none of them was left out.
+std::vector<std::string> notesFor(const CommandOptions& options, const Plan& plan) {
+  PlanRequest request = options.request;
+  if (!options.replay.empty()) request.engines = plan.engines;
+  return whatIsMissing(request);
 }
 
 void report(const Result& result, const Summary& summary, const std::string& out) {
@@ -82,7 +87,7 @@ int measure(const CommandOptions& options) {
   Result result;
   result.environment = captureEnvironment();
   result.environment["load_generator"] = plan.client;
-  auto notes = whatIsMissing(options.request);
+  auto notes = notesFor(options, plan);
   result.machineMarks = marksOfMachine(plan);
   {
     ProgressLine line(options.quiet);

@@ -242,6 +242,13 @@ class BadInput(unittest.TestCase):
     def test_too_few_descriptors(self):
         self.refused("descriptors", prefix=["sh", "-c", 'ulimit -n 500; exec "$@"', "sh"])
 
+    def test_an_engine_named_twice(self):
+        self.refused("named twice", "--engines", "penstock-epoll,penstock-epoll")
+
+    def test_a_replay_of_something_else(self):
+        for selection in [["--engines", "penstock-epoll"], ["--quick"], ["--seed", "2"]]:
+            self.refused("--replay excludes", "--replay", "result.json", *selection)
+
     def test_a_result_that_is_not_there(self):
         self.refused("cannot read", "--replay", "/nonexistent/result.json")
 

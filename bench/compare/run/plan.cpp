@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/load/counters.h>
+#include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/run/plan.h>
 #include <penstock/bench/compare/run/system_calls.h>
 
@@ -62,6 +63,14 @@ std::string workloadList() {
   return joined(names);
 }
 
+std::string whyNoCounters() {
+  if (::access("/sys/bus/event_source/devices/cpu", F_OK) != 0) {
+    return "this machine does not offer counters";
+  }
+  return "the kernel does not allow it (kernel.perf_event_paranoid is " +
+         readText("/proc/sys/kernel/perf_event_paranoid") + ")";
+}
+
 const Engine& requireEngine(const std::string& name) {
   const Engine* engine = findEngine(name);
   if (engine == nullptr) {
@@ -78,8 +87,17 @@ const Workload& requireWorkload(const std::string& name) {
   throw BadRequest("there is no workload '" + name + "'; there are " + workloadList());
 }
 
+// An engine beside itself would be a second A/A pair that looks like a comparison.
+const std::vector<std::string>& requireDistinct(const std::vector<std::string>& engines) {
+  for (const std::string& name : engines) {
+    if (std::count(engines.begin(), engines.end(), name) == 1) continue;
+    throw BadRequest("engine " + name + " is named twice");
+  }
+  return engines;
+}
+
 std::vector<std::string> chosenEngines(const PlanRequest& request) {
-  if (!request.engines.empty()) return request.engines;
+  if (!request.engines.empty()) return requireDistinct(request.engines);
   std::vector<std::string> names = engineNamesOf(request.profile);
   std::erase_if(names, [](const std::string& name) {
     return !name.starts_with("penstock-") && !whyUnavailable(*findEngine(name)).empty();
@@ -174,6 +192,28 @@ void fitInto(double budget, Plan& plan) {
   plan.seconds = std::clamp(each, kShortest, kLongest);
 }
 
+// Throws BadRequest if this machine cannot carry `plan` out.
+void checkPlan(const Plan& plan) {
+  if (plan.engines.empty() || plan.cells.empty()) throw BadRequest("there is nothing to measure");
+  for (const std::string& name : plan.engines) requireEngine(name);
+  if (!plan.again.empty()) requireEngine(plan.again);
+  if (locateProgram("penstock-bench-load").empty()) {
+    throw BadRequest("penstock-bench-load is missing; it is built with this program");
+  }
+  if (!clientWorks(plan.client)) {
+    throw BadRequest("the load generator cannot use '" + plan.client +
+                     "' here; it has io_uring, where that works, and epoll");
+  }
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  for (const Cell& cell : plan.cells) {
+    requireWorkload(cell.workload);
+    if (descriptorsOf(cell) <= limit.rlim_max) continue;
+    throw BadRequest("cell " + nameOf(cell) + " needs more descriptors than the limit of " +
+                     std::to_string(limit.rlim_max) + "; raise it (ulimit -Hn) or leave it out");
+  }
+}
+
 }  // namespace
 
 Plan makePlan(const PlanRequest& request) {
@@ -193,31 +233,14 @@ Plan makePlan(const PlanRequest& request) {
   return plan;
 }
 
-void checkPlan(const Plan& plan) {
-  if (plan.engines.empty() || plan.cells.empty()) throw BadRequest("there is nothing to measure");
-  for (const std::string& name : plan.engines) requireEngine(name);
-  if (!plan.again.empty()) requireEngine(plan.again);
-  if (locateProgram("penstock-bench-load").empty()) {
-    throw BadRequest("penstock-bench-load is missing; it is built with this program");
-  }
-  if (!clientWorks(plan.client)) {
-    throw BadRequest("the load generator cannot use '" + plan.client +
-                     "' here; it has io_uring, where that works, and epoll");
-  }
+Plan adapted(Plan plan) {
   const std::vector<int> cores = usableCores();
-  for (const int core : {plan.cores.server, plan.cores.client}) {
-    if (std::find(cores.begin(), cores.end(), core) == cores.end()) {
-      throw BadRequest("core " + std::to_string(core) + " is not available to this process");
-    }
-  }
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  for (const Cell& cell : plan.cells) {
-    requireWorkload(cell.workload);
-    if (descriptorsOf(cell) <= limit.rlim_max) continue;
-    throw BadRequest("cell " + nameOf(cell) + " needs more descriptors than the limit of " +
-                     std::to_string(limit.rlim_max) + "; raise it (ulimit -Hn) or leave it out");
-  }
+  const auto usable = [&cores](int core) {
+    return std::find(cores.begin(), cores.end(), core) != cores.end();
+  };
+  if (!usable(plan.cores.server) || !usable(plan.cores.client)) plan.cores = chooseCores();
+  checkPlan(plan);
+  return plan;
 }
 
 std::vector<std::string> whatIsMissing(const PlanRequest& request) {
@@ -231,7 +254,7 @@ std::vector<std::string> whatIsMissing(const PlanRequest& request) {
     missing.push_back("system calls are not counted: apt-get install strace");
   }
   if (!Counters(::getpid()).instructions()) {
-    missing.push_back("instructions and cycles are not counted: this machine does not offer them");
+    missing.push_back("instructions and cycles are not counted: " + whyNoCounters());
   }
   return missing;
 }

@@ -48,8 +48,9 @@ class BadRequest final : public std::runtime_error {
 // here, a selection that leaves nothing, too few descriptors, or a machine with one core.
 Plan makePlan(const PlanRequest& request);
 
-// Throws BadRequest if this machine cannot carry `plan` out; for plans from a file.
-void checkPlan(const Plan& plan);
+// A plan from a file, with cores of this machine where it does not have those of the other. Throws
+// BadRequest if this machine cannot carry it out.
+Plan adapted(Plan plan);
 
 // What the run will not have, each with why: engines that are not here, tools, counters.
 std::vector<std::string> whatIsMissing(const PlanRequest& request);
