@@ -30,6 +30,7 @@ struct LineChart {
   struct Point {
     double x = 0;
     Estimate y;
+    bool doubtful = false;  // Drawn hollow, and dashed on the way there.
   };
   struct Line {
     std::string engine;

@@ -41,6 +41,7 @@ void addRatio(const CellSummary& cell, const std::string& metric, const std::str
               RatioChart& chart) {
   const Comparison* found = cell.compare(kUring, kEpoll, metric);
   if (found == nullptr || found->ratio.median <= 0) return;
+  if (!cell.find(kUring)->valid() || !cell.find(kEpoll)->valid()) return;
   chart.rows.push_back({label, found->ratio, found->noiseFloor, found->claimed});
 }
 
@@ -56,7 +57,7 @@ void addOverview(const Summary& summary, bool open, const std::string& metric,
   pictures.push_back(
       {title,
        "Median and 95 % interval. Hollow marks and ~: not told apart from noise; the "
-       "grey band is what the A/A pair alone would show.",
+       "grey band is the noise floor, which a whole interval must lie beyond.",
        {},
        draw(chart)});
 }
@@ -89,6 +90,8 @@ void addBars(const Cells& cells, const std::string& metric, std::vector<Picture>
 
 // --- Lines ---------------------------------------------------------------------------------------
 
+constexpr const char* kDepth = "messages under way on each connection";
+
 // One parameter of the cells, while the others stay as they are.
 struct Axis {
   std::string title;
@@ -103,6 +106,9 @@ std::vector<Axis> axes() {
            [](Cell& cell) { cell.connections = 0; }},
           {"message size", [](const Cell& cell) { return double(cell.size); },
            [](const Cell& cell) { return sizeText(cell.size); }, [](Cell& cell) { cell.size = 0; }},
+          {kDepth, [](const Cell& cell) { return double(cell.depth); },
+           [](const Cell& cell) { return std::to_string(cell.depth); },
+           [](Cell& cell) { cell.depth = 0; }},
           {"work for each message, us", [](const Cell& cell) { return double(cell.workUs) + 1; },
            [](const Cell& cell) { return std::to_string(cell.workUs); },
            [](Cell& cell) { cell.workUs = 0; }}};
@@ -123,14 +129,29 @@ std::vector<Cells> sweeps(const Cells& cells, const Axis& axis) {
     });
     if (sweep.size() >= 3) found.push_back(std::move(sweep));
   }
+  std::stable_sort(found.begin(), found.end(), [](const Cells& one, const Cells& other) {
+    return one.front()->cell.size < other.front()->cell.size;
+  });
   return found;
 }
 
-// What a sweep holds still: "64 B", "50 connections".
+// What a sweep holds still: "64 B", "64 B, 50 connections, depth 8".
 std::string heldStill(const Axis& axis, const Cell& cell) {
-  if (axis.title == "connections")
-    return sizeText(cell.size) + (cell.variant.empty() ? "" : ", " + cell.variant);
-  return std::to_string(cell.connections) + " connections";
+  std::string text = cell.variant;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (axis.title != "message size") add(sizeText(cell.size));
+  if (axis.title != "connections") add(std::to_string(cell.connections) + " connections");
+  if (axis.title != kDepth && cell.depth > 1) add("depth " + std::to_string(cell.depth));
+  return text;
+}
+
+constexpr const char* kHollow = "Hollow dots and dashes are not valid.";
+
+bool hasDoubtful(const LineChart& chart) {
+  return std::any_of(chart.lines.begin(), chart.lines.end(), [](const auto& line) {
+    return std::any_of(line.points.begin(), line.points.end(),
+                       [](const auto& point) { return point.doubtful; });
+  });
 }
 
 void addLines(const Cells& sweep, const Axis& axis, const std::string& metric,
@@ -148,11 +169,12 @@ void addLines(const Cells& sweep, const Axis& axis, const std::string& metric,
     for (const CellSummary* cell : sweep) {
       const SeriesSummary* series = cell->find(name);
       const Estimate* estimate = series == nullptr ? nullptr : series->find(metric);
-      if (estimate != nullptr) line.points.push_back({axis.value(cell->cell), *estimate});
+      if (estimate == nullptr) continue;
+      line.points.push_back({axis.value(cell->cell), *estimate, !series->valid()});
     }
     chart.lines.push_back(std::move(line));
   }
-  pictures.push_back({title, "", names, draw(chart)});
+  pictures.push_back({title, hasDoubtful(chart) ? kHollow : "", names, draw(chart)});
 }
 
 // Where the better backend changes, if it does.
@@ -189,18 +211,19 @@ void addPercentiles(const CellSummary& cell, std::vector<Picture>& pictures) {
   const auto names = enginesIn({&cell}, "p50_us");
   for (const std::string& name : names) {
     LineChart::Line line{name, {}};
+    const bool doubtful = !cell.find(name)->valid();
     for (const auto& [metric, label] : kPercentiles) {
       const Estimate* estimate = cell.find(name)->find(metric);
       if (estimate != nullptr && estimate->interval.low > 0) {
-        line.points.push_back({static_cast<double>(line.points.size()), *estimate});
+        line.points.push_back({static_cast<double>(line.points.size()), *estimate, doubtful});
       }
     }
     chart.lines.push_back(std::move(line));
   }
   if (names.empty()) return;
-  pictures.push_back(
-      {title, cell.cell.open() ? "From the moment each message was to start." : "Saturated.", names,
-       draw(chart)});
+  std::string caption = "From the moment each message was to start.";
+  if (hasDoubtful(chart)) caption += std::string(" ") + kHollow;
+  pictures.push_back({title, caption, names, draw(chart)});
 }
 
 }  // namespace

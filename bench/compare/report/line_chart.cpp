@@ -61,16 +61,18 @@ void drawAxes(Svg& svg, const LineChart& chart, const Scale& x, const Scale& y) 
 void drawLine(Svg& svg, const LineChart& chart, const LineChart::Line& line, const Scale& x,
               const Scale& y) {
   const std::string colour = colourClass(line.engine);
-  std::string points;
-  for (const auto& point : line.points) {
-    points += (points.empty() ? 'M' : 'L') + coordinate(x.at(point.x)) + ' ' +
-              coordinate(y.at(point.y.median));
-    svg.line(x.at(point.x), y.at(point.y.interval.low), x.at(point.x), y.at(point.y.interval.high),
-             "range " + colour);
+  for (std::size_t i = 0; i < line.points.size(); ++i) {
+    const auto& point = line.points[i];
+    const double at = x.at(point.x);
+    svg.line(at, y.at(point.y.interval.low), at, y.at(point.y.interval.high), "range " + colour);
+    if (i == 0) continue;
+    const auto& before = line.points[i - 1];
+    const bool doubtful = point.doubtful || before.doubtful;
+    svg.line(x.at(before.x), y.at(before.y.median), at, y.at(point.y.median),
+             (doubtful ? "line doubtful " : "line ") + colour);
   }
-  svg.path(points, "line " + colour);
   for (const auto& point : line.points) {
-    svg.dot(x.at(point.x), y.at(point.y.median), 4, "dot " + colour,
+    svg.dot(x.at(point.x), y.at(point.y.median), 4, (point.doubtful ? "hollow " : "dot ") + colour,
             line.engine + ": " + figure(point.y) + ' ' + chart.yTitle);
   }
 }

@@ -37,7 +37,8 @@ std::string ratioLabel(double ratio) {
 
 void drawHead(Svg& svg, const RatioChart& chart, const Scale& x, double reach, double bottom) {
   for (const double tick : {0.1, 0.2, 0.33, 0.5, 0.8, 1.0, 1.25, 2.0, 3.0, 5.0, 10.0}) {
-    if (std::abs(std::log(tick)) > reach) continue;
+    const double distance = std::abs(std::log(tick));
+    if (distance > reach || (distance > 0 && distance < reach / 6)) continue;  // Room for "1x".
     svg.line(x.at(tick), kHead - 6, x.at(tick), bottom, tick == 1.0 ? "one" : "grid");
     svg.text(x.at(tick), kHead - 10, ratioLabel(tick), "tick", Svg::Anchor::kMiddle);
   }

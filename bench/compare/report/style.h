@@ -53,9 +53,11 @@ svg .noise{fill:var(--noise)}
 svg .whisker{stroke:var(--ink);opacity:.7}
 svg .fill{fill:var(--c)}
 svg .outline{fill:var(--card);stroke:var(--c);stroke-width:1.5;stroke-dasharray:4 3}
-svg .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
+svg .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linecap:round}
 svg .range{stroke:var(--c);stroke-width:5;opacity:.3;stroke-linecap:round}
 svg .dot{fill:var(--c);stroke:var(--card);stroke-width:2}
+svg .doubtful{stroke-dasharray:4 4}
+svg .hollow{fill:var(--card);stroke:var(--c);stroke-width:2}
 svg .ratio{stroke:var(--ink);stroke-width:2}
 svg .unsure{stroke:var(--base)}
 svg .claim{stroke:var(--card);stroke-width:1.5}

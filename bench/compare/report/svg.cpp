@@ -68,10 +68,6 @@ void Svg::line(double x1, double y1, double x2, double y2, std::string_view clas
            attribute("x2", x2) + attribute("y2", y2) + "/>";
 }
 
-void Svg::path(std::string_view points, std::string_view classes) {
-  body_ += "<path" + classed(classes) + " d=\"" + std::string(points) + "\"/>";
-}
-
 void Svg::bar(double x, double y, double width, double height, std::string_view classes,
               std::string_view hint) {
   const double round = std::min({4.0, width, height / 2});

@@ -21,7 +21,6 @@ class Svg {
   enum class Anchor { kStart, kMiddle, kEnd };
 
   void line(double x1, double y1, double x2, double y2, std::string_view classes);
-  void path(std::string_view points, std::string_view classes);  // "M0 0L1 1"
   // A bar that grows to the right: square at its start, rounded at its end.
   void bar(double x, double y, double width, double height, std::string_view classes,
            std::string_view hint);
