@@ -74,7 +74,7 @@ void report(const Result& result, const Summary& summary, const std::string& out
   const fs::path directory = out;
   const Plan& plan = result.outcome.plan;
   std::printf("%s", tableOf(summary).c_str());
-  writeFile(directory / "result.json", toJson(result, summary).dump() + '\n');
+  writeFile(directory / "result.json", textOf(toJson(result, summary)));
   writeFile(directory / "report.md", markdownReport(summary, plan, result.environment));
   writeFile(directory / "report.html", htmlReport(summary, plan, result.environment));
   std::printf("Written to %s: result.json, report.md, report.html\n", out.c_str());

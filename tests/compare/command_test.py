@@ -143,7 +143,7 @@ class Run(unittest.TestCase):
         run = compare(path, path)
 
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("No difference in 2 of 2.", run.stdout)
+        self.assertIn("No difference in 4 of 4.", run.stdout)
 
     def test_reports_can_be_written_anew(self):
         out = os.path.join(self.directory, "anew")
@@ -176,7 +176,7 @@ class Swapped(unittest.TestCase):
 
             self.assertEqual(run.returncode, 0, run.stderr)
             self.assertIn(
-                "penstock-uring: INVALID: backend is epoll by its descriptors", run.stdout)
+                "INVALID penstock-uring: backend is epoll by its descriptors", run.stdout)
 
 
 @unittest.skipUnless(CAN_MEASURE, WHY)
@@ -247,7 +247,7 @@ class BadInput(unittest.TestCase):
 
     def test_a_replay_of_something_else(self):
         for selection in [["--engines", "penstock-epoll"], ["--quick"], ["--seed", "2"]]:
-            self.refused("--replay excludes", "--replay", "result.json", *selection)
+            self.refused("excludes", "--replay", "result.json", *selection)
 
     def test_a_result_that_is_not_there(self):
         self.refused("cannot read", "--replay", "/nonexistent/result.json")

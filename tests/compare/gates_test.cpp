@@ -83,6 +83,37 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_the_limit_is_told) {
   BOOST_TEST(has(marks, Grade::kWarn, "the load generator used 90 %"));
 }
 
+// The server being full as well does not prove that the client was not the limit.
+BOOST_AUTO_TEST_CASE(a_client_over_85_percent_is_told_even_beside_a_full_server) {
+  const auto marks = marksAfter([](Sample& sample) {
+    sample.load.server.cpuNs = 499'000'000;
+    sample.load.clientCpuNs = 450'000'000;
+    sample.load.server.machineBusyTicks = 95;
+  });
+
+  BOOST_TEST(has(marks, Grade::kWarn, "the load generator used 90 %"));
+}
+
+BOOST_AUTO_TEST_CASE(latencies_that_lie_apart_are_told_in_an_open_loop) {
+  Cell cell = echoCell();
+  cell.load = 0.5;
+  std::uint64_t ns = 100'000;
+  const auto marks = marksAfter(
+      [&ns](Sample& sample) {
+        sample.load.latency.clear();
+        sample.load.latency.record(ns += 30'000);
+      },
+      cell);
+
+  BOOST_TEST(has(marks, Grade::kWarn, "latency"));
+}
+
+BOOST_AUTO_TEST_CASE(a_window_without_time_is_invalid) {
+  const auto marks = marksAfter([](Sample& sample) { sample.load.server.atNs = -5; });
+
+  BOOST_TEST(has(marks, Grade::kInvalid, "clock"));
+}
+
 BOOST_AUTO_TEST_CASE(a_busy_client_does_not_matter_in_an_open_loop) {
   Cell cell = echoCell();
   cell.load = 0.5;

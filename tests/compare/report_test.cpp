@@ -103,17 +103,57 @@ BOOST_AUTO_TEST_CASE(a_result_with_an_unknown_engine_is_refused) {
   BOOST_TEST(refuses(changed.dump(), "lacks"));
 }
 
+// Two cells, so that the run as a whole has not moved.
+Outcome twoCells(const std::vector<double>& uring) {
+  Outcome made = outcome(uring, kFour, kFour);
+  made.cells.push_back(outcome(kFour, kFour, kFour).cells.front());
+  made.cells.back().cell.size = 1024;
+  return made;
+}
+
 BOOST_AUTO_TEST_CASE(two_results_show_what_has_changed_and_what_has_not) {
-  const Result before = resultOf(outcome(kFour, kFour, kFour));
-  Result after = resultOf(outcome(kThree, kFour, kFour));
+  const Result before = resultOf(twoCells(kFour));
+  Result after = resultOf(twoCells(kThree));
   after.environment["kernel"]["release"] = "6.18";
 
   const std::string text = differenceOf(before, after);
 
-  BOOST_TEST(text.find("penstock-uring for echo of 64 B at 50 connections: the second needs 0.75x "
-                       "of the first.") != std::string::npos);
-  BOOST_TEST(text.find("No difference in 1 of 2.") != std::string::npos);
+  BOOST_TEST(text.find("penstock-uring for echo of 64 B at 50 connections: the second result has "
+                       "0.75x the CPU of the first.") != std::string::npos);
+  BOOST_TEST(text.find("No difference in 7 of 8.") != std::string::npos);
   BOOST_TEST(text.find("\"6.1\" and then \"6.18\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_machine_that_got_slower_as_a_whole_is_no_difference) {
+  const std::vector<double> slow{6.00, 6.02, 5.98, 6.01, 5.99};
+  const Result before = resultOf(outcome(kFour, kFour, kFour));
+  const Result after = resultOf(outcome(slow, slow, slow));
+
+  const std::string text = differenceOf(before, after);
+
+  BOOST_TEST(text.find("No difference in 4 of 4.") != std::string::npos);
+  BOOST_TEST(text.find("CPU 1.50x") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_invalid_build_makes_no_difference_between_results) {
+  const Result before = resultOf(twoCells(kFour));
+  Result after = resultOf(twoCells(kThree));
+  after.machineMarks = {{Grade::kInvalid, "built without optimisation"}};
+
+  const std::string text = differenceOf(before, after);
+
+  BOOST_TEST(text.find("No difference in 8 of 8.") != std::string::npos);
+  BOOST_TEST(text.find("INVALID") != std::string::npos);
+}
+
+// What a server writes as it dies need not be text.
+BOOST_AUTO_TEST_CASE(a_reason_that_is_no_utf8_does_not_cost_the_result) {
+  Result result = resultOf(outcome(kThree, kFour, kFour));
+  result.outcome.cells[0].series[0].samples[0].fault = "broken \xc3";
+
+  const std::string text = textOf(toJson(result, analyse(result.outcome, {})));
+
+  BOOST_TEST(nlohmann::json::accept(text));
 }
 
 BOOST_AUTO_TEST_CASE(results_without_a_common_cell_are_bad_input) {
@@ -194,6 +234,9 @@ BOOST_AUTO_TEST_CASE(figures_have_three_digits) {
   BOOST_TEST(figure(314.159) == "314");
   BOOST_TEST(figure(245678) == "246 k");
   BOOST_TEST(figure(1975000) == "1.98 M");
+  BOOST_TEST(figure(0.4567) == "0.457");
+  BOOST_TEST(figure(0.01834) == "0.0183");
+  BOOST_TEST(figure(0.0042) == "0.0042");
 }
 
 BOOST_AUTO_TEST_CASE(ticks_are_round_and_within_the_range) {

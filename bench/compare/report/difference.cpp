@@ -5,16 +5,26 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace penstock::compare {
 namespace {
 
 using nlohmann::json;
 
+// One metric of one engine at one cell, then and now.
 struct Change {
-  std::string where;
-  Comparison comparison;
-  Row row;
+  Cell cell;
+  std::string description;
+  std::string engine;
+  std::string metric;
+  const SeriesSummary* before = nullptr;
+  const SeriesSummary* after = nullptr;
+  double noiseFloor = 0;  // Of both runs.
+  Comparison comparison{};
+
+  double ratio() const { return after->find(metric)->median / before->find(metric)->median; }
 };
 
 const CellSummary* findCell(const Summary& summary, const Cell& cell) {
@@ -23,41 +33,101 @@ const CellSummary* findCell(const Summary& summary, const Cell& cell) {
   return found == summary.cells.end() ? nullptr : &*found;
 }
 
-double noiseOf(const Summary& summary, const CellSummary& cell) {
-  const double own = cell.pairRatio ? std::abs(std::log(*cell.pairRatio)) : 0;
-  return std::max(summary.noiseFloor, own);
+std::vector<std::string> metricsOf(const Cell& cell) {
+  std::vector<std::string> metrics{primaryMetric(cell)};
+  const auto add = [&metrics](const char* metric) {
+    if (metrics.front() != metric) metrics.emplace_back(metric);
+  };
+  if (!cell.open()) add("rate");
+  for (const char* metric : {"p50_us", "p99_us"}) {
+    if (cell.open()) add(metric);
+  }
+  return metrics;
 }
 
-Change changeOf(const CellSummary& cell, const SeriesSummary& before, const SeriesSummary& after,
-                double noiseFloor, std::uint64_t seed) {
-  const std::string metric = primaryMetric(cell.cell);
-  Change change;
-  change.where = before.engine + " for " + cell.cell.workload + " of " + cell.description;
-  change.comparison = compareSeries(after, before, metric, noiseFloor, seed);
-  change.row = {cell.cell.workload + ": " + cell.description,
-                before.engine,
-                figure(*before.find(metric)),
-                figure(*after.find(metric)),
-                unitOf(metric, cell.cell),
-                ratioText(change.comparison),
-                std::string(nameOf(std::max(worst(before.marks), worst(after.marks))))};
-  return change;
+// Of the two A/A pairs, whatever lies further apart. Without both there is no telling.
+std::optional<double> noiseOf(const CellSummary& before, const CellSummary& after,
+                              const std::string& metric) {
+  double floor = 0;
+  for (const CellSummary* cell : {&before, &after}) {
+    const Comparison* pair = cell->pair(metric);
+    if (pair == nullptr || pair->rounds < kFewestRounds) return std::nullopt;
+    floor = std::max({floor, pair->noiseFloor, std::abs(std::log(pair->ratio.median))});
+  }
+  return floor;
 }
 
-std::vector<Change> changesOf(const Summary& before, const Summary& after, std::uint64_t seed) {
+bool hasFigure(const SeriesSummary* series, const std::string& metric) {
+  return series != nullptr && series->find(metric) != nullptr && series->find(metric)->median > 0;
+}
+
+void addChanges(const CellSummary& old, const CellSummary& cell, std::vector<Change>& changes) {
+  for (const std::string& metric : metricsOf(old.cell)) {
+    const auto noise = noiseOf(old, cell, metric);
+    for (const SeriesSummary& series : old.series) {
+      const SeriesSummary* other = series.again ? nullptr : cell.find(series.engine);
+      if (!hasFigure(&series, metric) || !hasFigure(other, metric)) continue;
+      changes.push_back({old.cell, old.description, series.engine, metric, &series, other,
+                         noise.value_or(std::numeric_limits<double>::infinity())});
+    }
+  }
+}
+
+// What most of the cells and engines have done together is the machine's or the build's doing.
+double shiftOf(const std::vector<Change>& changes, const std::string& metric) {
+  std::vector<double> ratios;
+  for (const Change& change : changes) {
+    if (change.metric == metric) ratios.push_back(std::log(change.ratio()));
+  }
+  return median(ratios);
+}
+
+// There are no rounds to pair: the medians' own intervals must lie apart, by more than either run's
+// noise and than the shift of all.
+void judgeChange(double shift, Change& change) {
+  const Interval& before = change.before->find(change.metric)->interval;
+  const Interval& after = change.after->find(change.metric)->interval;
+  Comparison& comparison = change.comparison;
+  comparison.ratio = {change.ratio(), {after.low / before.high, after.high / before.low}};
+  comparison.noiseFloor = std::max(change.noiseFloor, std::abs(shift));
+  const bool capacity =
+      change.metric == "rate" && (change.before->clientBusy || change.after->clientBusy);
+  comparison.claimed = change.before->valid() && change.after->valid() && !capacity &&
+                       apart(before, after) &&
+                       std::abs(std::log(change.ratio())) > comparison.noiseFloor;
+}
+
+std::vector<Change> changesOf(const Summary& before, const Summary& after) {
   std::vector<Change> changes;
   for (const CellSummary& old : before.cells) {
     const CellSummary* cell = findCell(after, old.cell);
-    if (cell == nullptr) continue;
-    const std::string metric = primaryMetric(old.cell);
-    const double noise = std::max(noiseOf(before, old), noiseOf(after, *cell));
-    for (const SeriesSummary& series : old.series) {
-      const SeriesSummary* other = series.again ? nullptr : cell->find(series.engine);
-      if (other == nullptr || !series.find(metric) || !other->find(metric)) continue;
-      changes.push_back(changeOf(old, series, *other, noise, seed));
-    }
+    if (cell != nullptr) addChanges(old, *cell, changes);
   }
+  for (Change& change : changes) judgeChange(shiftOf(changes, change.metric), change);
   return changes;
+}
+
+Row rowOf(const Change& change) {
+  const Grade grade = std::max(change.before->grade(), change.after->grade());
+  return {change.cell.workload + ": " + change.description,
+          change.engine,
+          titleOf(change.metric, change.cell),
+          figure(*change.before->find(change.metric)),
+          figure(*change.after->find(change.metric)),
+          (change.comparison.claimed ? "" : "~") + times(change.ratio()),
+          std::string(nameOf(grade))};
+}
+
+std::string shiftText(const std::vector<Change>& changes) {
+  std::vector<std::string> told;
+  std::string text;
+  for (const Change& change : changes) {
+    if (std::find(told.begin(), told.end(), change.metric) != told.end()) continue;
+    told.push_back(change.metric);
+    text += std::string(text.empty() ? "" : ", ") + std::string(infoOf(change.metric).title) + ' ' +
+            times(std::exp(shiftOf(changes, change.metric)));
+  }
+  return "All cells and engines together (the machine, or the build): " + text + ".\n";
 }
 
 // What makes a difference between two results something else than the library's doing.
@@ -85,8 +155,9 @@ std::string conclusion(const std::vector<Change>& changes) {
       ++same;
       continue;
     }
-    text +=
-        change.where + ": the second needs " + ratioText(change.comparison) + " of the first.\n";
+    text += change.engine + " for " + change.cell.workload + " of " + change.description +
+            ": the second result has " + times(change.ratio()) + " the " +
+            std::string(infoOf(change.metric).title) + " of the first.\n";
   }
   return text + "No difference in " + std::to_string(same) + " of " +
          std::to_string(changes.size()) + ".\n";
@@ -97,12 +168,12 @@ std::string conclusion(const std::vector<Change>& changes) {
 std::string differenceOf(const Result& before, const Result& after) {
   const Summary one = analyse(before.outcome, before.machineMarks);
   const Summary two = analyse(after.outcome, after.machineMarks);
-  const auto changes = changesOf(one, two, before.outcome.plan.seed);
+  const auto changes = changesOf(one, two);
   if (changes.empty()) throw BadRequest("the two results have no cell and engine in common");
-  std::vector<Row> rows{{"workload", "engine", "first", "second", "unit", "second/first", ""}};
-  for (const Change& change : changes) rows.push_back(change.row);
+  std::vector<Row> rows{{"workload", "engine", "figure", "first", "second", "second/first", ""}};
+  for (const Change& change : changes) rows.push_back(rowOf(change));
   return laidOut(rows, "") + '\n' + circumstances(before.environment, after.environment) +
-         conclusion(changes);
+         shiftText(changes) + conclusion(changes);
 }
 
 }  // namespace penstock::compare

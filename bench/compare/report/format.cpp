@@ -1,6 +1,7 @@
 #include <penstock/bench/compare/report/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -17,7 +18,9 @@ std::string threeDigits(double value) {
   const double size = std::abs(value);
   if (size >= 99.95) return printed("%.0f", value);
   if (size >= 9.995) return printed("%.1f", value);
-  return printed("%.2f", value);
+  if (size >= 0.9995 || size == 0) return printed("%.2f", value);
+  if (size >= 0.09995) return printed("%.3f", value);
+  return size >= 0.009995 ? printed("%.4f", value) : printed("%.2g", value);
 }
 
 }  // namespace
@@ -35,8 +38,12 @@ std::string figure(const Estimate& estimate) {
          figure(estimate.interval.high) + ']';
 }
 
+std::string times(double ratio) { return printed("%.2fx", ratio); }
+
 std::string ratioText(const Comparison& comparison) {
-  return (comparison.claimed ? "" : "~") + printed("%.2fx", comparison.ratio.median);
+  const Interval& interval = comparison.ratio.interval;
+  return (comparison.claimed ? "" : "~") + times(comparison.ratio.median) +
+         printed(" [%.2f", interval.low) + printed(", %.2f]", interval.high);
 }
 
 std::string unitOf(const std::string& metric, const Cell& cell) {
@@ -50,6 +57,12 @@ std::string unitOf(const std::string& metric, const Cell& cell) {
 std::string titleOf(const std::string& metric, const Cell& cell) {
   const std::string unit = unitOf(metric, cell);
   return std::string(infoOf(metric).title) + (unit.empty() ? "" : " " + unit);
+}
+
+std::string meanText(const MeanComparison& mean) {
+  std::string text = ratioText(mean.comparison);
+  if (mean.cells == mean.allCells) return text;
+  return text + ' ' + std::to_string(mean.cells) + '/' + std::to_string(mean.allCells);
 }
 
 std::vector<std::vector<std::string>> groupRows(const Summary& summary) {
@@ -70,10 +83,43 @@ std::vector<std::vector<std::string>> groupRows(const Summary& summary) {
     for (const GroupSummary& each : summary.groups) {
       if (each.group != group) continue;
       const auto column = std::find(heads.begin(), heads.end(), each.engine) - heads.begin();
-      row[static_cast<std::size_t>(column)] = printed("%.2fx", each.capacity);
+      row[static_cast<std::size_t>(column)] = meanText(each.mean);
     }
   }
   return rows;
+}
+
+const Comparison* comparisonShown(const SeriesSummary& series, const CellSummary& cell,
+                                  const std::string& reference) {
+  const std::string metric = primaryMetric(cell.cell);
+  return series.again ? cell.pair(metric) : cell.compare(series.engine, reference, metric);
+}
+
+std::vector<std::string> metricsShown(const Summary& summary) {
+  static constexpr std::array kInOrder{
+      "cpu_us",     "user_us",      "system_us",   "worker_share",    "rate",
+      "p50_us",     "p90_us",       "p99_us",      "p999_us",         "max_us",
+      "calls",      "batch",        "events",      "short_writes",    "buffers_exhausted",
+      "switches",   "server_core",  "client_core", "queue_overflows", "instructions",
+      "cycles",     "resident_mib", "peak_mib",    "socket_mib",      "idle_bytes",
+      "used_bytes", "kernel_bytes", "growth_mib",  "backlog_messages"};
+  std::vector<std::string> shown;
+  for (const char* metric : kInOrder) {
+    const bool known =
+        std::any_of(summary.cells.begin(), summary.cells.end(), [metric](const CellSummary& cell) {
+          return std::any_of(cell.series.begin(), cell.series.end(),
+                             [metric](const auto& series) { return series.find(metric); });
+        });
+    if (known) shown.emplace_back(metric);
+  }
+  return shown;
+}
+
+std::string columnTitle(const std::string& metric) {
+  std::string unit(infoOf(metric).unit);
+  const auto place = unit.find("{}");
+  if (place != unit.npos) unit.replace(place, 2, metric == "rate" ? "units" : "unit");
+  return std::string(infoOf(metric).title) + (unit.empty() ? "" : ' ' + unit);
 }
 
 std::string text(const std::vector<Mark>& marks) {
@@ -87,15 +133,39 @@ std::string text(const std::vector<Mark>& marks) {
 
 std::string status(const SeriesSummary& series, const CellSummary& cell) {
   if (!series.served) return "not served";
-  return std::string(nameOf(std::max(worst(series.marks), worst(cell.marks))));
+  return std::string(nameOf(std::max(series.grade(), worst(cell.marks))));
 }
 
 std::string noiseText(const Summary& summary) {
-  const bool known =
-      std::any_of(summary.cells.begin(), summary.cells.end(),
-                  [](const CellSummary& cell) { return cell.pairRatio.has_value(); });
-  if (!known) return "Noise floor: not known, no A/A pair is valid.";
-  return "Noise floor (A/A pairs): " + figure(summary.noiseFloor * 100) + " %.";
+  std::vector<double> floors;
+  std::size_t claimed = 0;
+  for (const CellSummary& cell : summary.cells) {
+    const SeriesSummary* again = cell.findAgain();
+    const Comparison* pair = cell.pair(primaryMetric(cell.cell));
+    if (pair == nullptr || !again->valid() || pair->rounds < kFewestRounds) continue;
+    floors.push_back(100 * (std::exp(pair->noiseFloor) - 1));
+    claimed += pair->claimed;
+  }
+  if (floors.empty())
+    return "not known: no A/A pair is valid and has five rounds. Nothing is claimed.";
+  const auto [least, most] = std::minmax_element(floors.begin(), floors.end());
+  const std::string cells =
+      std::to_string(floors.size()) + (floors.size() == 1 ? " cell" : " cells");
+  return "two runs of one engine (A/A) show " +
+         (claimed == 0 ? "no difference in " + cells
+                       : "a difference in " + std::to_string(claimed) + " of " + cells) +
+         ". Ratios are told apart from " + printed("%.1f %% on where it is quietest, ", *least) +
+         printed("%.1f %% in the middle, ", median(floors)) +
+         printed("%.1f %% where it is noisiest.", *most);
+}
+
+std::string enginesText(const Summary& summary) {
+  std::string text;
+  for (const EngineSummary& engine : summary.engines) {
+    text +=
+        (text.empty() ? "" : "; ") + engine.name + ": " + engine.version + ", " + engine.backend;
+  }
+  return text;
 }
 
 std::size_t width(const std::string& text) {

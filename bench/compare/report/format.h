@@ -4,17 +4,24 @@
 #include <penstock/bench/compare/run/analysis.h>
 
 #include <string>
+#include <vector>
 
 namespace penstock::compare {
 
-// Three significant digits, thousands as k and M: "3.91", "245 k", "1.98 M".
+// Three significant digits (two under 0.01), thousands as k and M: "3.91", "245 k", "1.98 M".
 std::string figure(double value);
 
 // "3.91 [3.88, 4.02]".
 std::string figure(const Estimate& estimate);
 
-// "0.87x", with "~" before it when no difference is claimed.
+// "0.87x".
+std::string times(double ratio);
+
+// "0.87x [0.85, 0.90]", with "~" before it when no difference is claimed.
 std::string ratioText(const Comparison& comparison);
+
+// The same of several cells; "3/4" behind it: in three of the four.
+std::string meanText(const MeanComparison& mean);
 
 // The unit of a metric at a cell: "us/message", "messages/s".
 std::string unitOf(const std::string& metric, const Cell& cell);
@@ -26,14 +33,27 @@ std::string titleOf(const std::string& metric, const Cell& cell);
 // reference / engine of what the group is about, so that more than 1x is better. Empty: no groups.
 std::vector<std::vector<std::string>> groupRows(const Summary& summary);
 
+// What a row of `series` says of the reference; for the second half of the A/A pair, of the first.
+const Comparison* comparisonShown(const SeriesSummary& series, const CellSummary& cell,
+                                  const std::string& reference);
+
+// The metrics that any series has a figure of, in the order of the tables.
+std::vector<std::string> metricsShown(const Summary& summary);
+
+// "latency p50 us", "CPU us/unit": the head of a column that has several workloads below it.
+std::string columnTitle(const std::string& metric);
+
 // Marks in one line: "INVALID: …; WARN: …"; empty if there are none.
 std::string text(const std::vector<Mark>& marks);
 
 // One word for the status column: "", "WARN" or "INVALID".
 std::string status(const SeriesSummary& series, const CellSummary& cell);
 
-// "Noise floor (A/A pairs): 2.1 %." or that it is not known.
+// What the A/A pairs say, and how large the noise floor is; or that it is not known.
 std::string noiseText(const Summary& summary);
+
+// "libuv: 1.44.2, epoll; …": the versions that ran, and the kernel interface each was seen to use.
+std::string enginesText(const Summary& summary);
 
 // Characters that a terminal shows, counting UTF-8 sequences as one.
 std::size_t width(const std::string& text);

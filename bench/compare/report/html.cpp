@@ -52,27 +52,37 @@ std::string validity(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) {
     for (const SeriesSummary& series : cell.series) {
       if (!series.served) continue;
-      const Grade grade = std::max(worst(series.marks), worst(cell.marks));
+      const Grade grade = std::max(series.grade(), worst(cell.marks));
       good += grade == Grade::kOk;
       doubtful += grade == Grade::kWarn;
       invalid += grade == Grade::kInvalid;
     }
   }
-  return std::to_string(good) + " results without a remark, " + std::to_string(doubtful) +
-         " with a warning, " + std::to_string(invalid) + " invalid. " + noiseText(summary);
+  return "Results without a remark: " + std::to_string(good) +
+         ", with a warning: " + std::to_string(doubtful) + ", invalid: " + std::to_string(invalid) +
+         ". Noise: " + noiseText(summary);
 }
 
+std::string marksOf(const Summary& summary, Grade grade) {
+  std::string marks;
+  for (const Mark& mark : summary.marks) {
+    if (mark.grade == grade) marks += markText(mark);
+  }
+  return marks;
+}
+
+// What makes it worthless comes before what it says, what makes it doubtful right after.
 std::string verdict(const Summary& summary) {
   std::string items;
   for (const std::string& sentence : summary.sentences) items += element("li", escaped(sentence));
-  std::string marks;
-  for (const Mark& mark : summary.marks) marks += markText(mark);
   std::string notes;
   for (const std::string& note : summary.notes) notes += element("p", escaped(note), "caption");
-  return element(
-      "section",
-      marks + element("ul", items) + notes + element("p", escaped(validity(summary)), "caption"),
-      "verdict");
+  return element("section",
+                 marksOf(summary, Grade::kInvalid) + element("ul", items) +
+                     marksOf(summary, Grade::kWarn) + notes +
+                     element("p", escaped(validity(summary)), "caption") +
+                     element("p", escaped("Engines: " + enginesText(summary)), "caption"),
+                 "verdict");
 }
 
 std::string legendOf(const Picture& picture) {
@@ -126,18 +136,12 @@ std::string groupsTable(const Summary& summary) {
          element("div", element("table", rows), "scroll card");
 }
 
-const std::vector<std::string>& columns() {
-  static const std::vector<std::string> all{
-      "cpu_us",       "user_us",           "system_us",       "rate",      "p50_us",
-      "p99_us",       "p999_us",           "calls",           "batch",     "events",
-      "short_writes", "buffers_exhausted", "queue_overflows", "switches",  "server_core",
-      "client_core",  "resident_mib",      "peak_mib",        "socket_mib"};
-  return all;
-}
-
-std::string seriesRow(const SeriesSummary& series, const CellSummary& cell) {
+std::string seriesRow(const SeriesSummary& series, const CellSummary& cell, const Summary& summary,
+                      const std::vector<std::string>& metrics) {
   std::string fields = element("td", escaped(series.label()));
-  for (const std::string& metric : columns()) {
+  const Comparison* against = comparisonShown(series, cell, summary.reference);
+  fields += element("td", against == nullptr ? "" : ratioText(*against));
+  for (const std::string& metric : metrics) {
     const Estimate* estimate = series.find(metric);
     fields += element("td", estimate == nullptr ? "" : figure(estimate->median));
   }
@@ -148,20 +152,18 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell) {
 }
 
 std::string allFigures(const Summary& summary) {
-  std::string head = element("th", "engine");
-  for (const std::string& metric : columns()) {
-    const std::string unit(infoOf(metric).unit);
-    const auto place = unit.find("{}");
-    const std::string shown = place == unit.npos ? unit : unit.substr(0, place) + "unit";
-    head += element("th", escaped(std::string(infoOf(metric).title) + ' ' + shown));
-  }
+  const auto metrics = metricsShown(summary);
+  std::string head = element("th", "engine") + element("th", "vs " + escaped(summary.reference));
+  for (const std::string& metric : metrics) head += element("th", escaped(columnTitle(metric)));
   std::string rows = element("tr", head + element("th", "") + element("th", "remarks"));
   for (const CellSummary& cell : summary.cells) {
     std::string title = cell.cell.workload + ": " + cell.description;
     if (!cell.marks.empty()) title += " (" + text(cell.marks) + ')';
-    rows += "<tr class=\"cell\"><td colspan=\"" + std::to_string(columns().size() + 3) + "\">" +
-            escaped(title) + "</td></tr>\n";
-    for (const SeriesSummary& series : cell.series) rows += seriesRow(series, cell);
+    rows += "<tr class=\"cell\"><td colspan=\"" + std::to_string(metrics.size() + 4) + "\"><span>" +
+            escaped(title) + "</span></td></tr>\n";
+    for (const SeriesSummary& series : cell.series) {
+      rows += seriesRow(series, cell, summary, metrics);
+    }
   }
   return "<details><summary>All figures</summary>" +
          element("div", element("table", rows), "scroll card") + "</details>\n";
@@ -169,14 +171,17 @@ std::string allFigures(const Summary& summary) {
 
 std::string method() {
   return element("h2", "How to read this") +
-         element("p",
-                 "Server and load generator are two processes on two cores, over TCP on loopback. "
-                 "Each figure is the median of repetitions that took turns in random order; "
-                 "intervals are 95 % by bootstrap. CPU is that of all threads of the server, the "
-                 "kernel's workers for io_uring too. A difference is claimed only where the "
-                 "intervals are apart and it exceeds what two runs of one and the same engine show "
-                 "(the A/A pair). Loopback has no network card: it says what the software costs, "
-                 "not what a network does.");
+         element(
+             "p",
+             "Server and load generator are two processes on two cores, over TCP on loopback. "
+             "Each figure is the median of repetitions that took turns in random order, with its "
+             "95 % interval. Ratios pair the repetitions round by round, which cancels a machine "
+             "that changes its speed. CPU is that of all threads of the server, the "
+             "kernel's workers for io_uring too. A difference is claimed only where the "
+             "whole interval of the ratio lies beyond the noise floor, which comes from the "
+             "scatter of the rounds and from two runs of one engine (the A/A pair). Loopback has "
+             "no network card: it says what the software costs, "
+             "not what a network does.");
 }
 
 }  // namespace
@@ -186,11 +191,12 @@ std::string htmlReport(const Summary& summary, const Plan& plan, const json& env
       "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,"
       "initial-scale=1\"><title>io_uring against epoll</title><style>" +
       std::string(kStyle) + "</style>";
-  const std::string body = heading(plan, environment) + verdict(summary) +
-                           cards(overview(summary)) + workloadSections(summary) +
-                           groupsTable(summary) + allFigures(summary) + method() +
-                           "<details><summary>Machine, kernel and build</summary>" +
-                           element("pre", escaped(environment.dump(2))) + "</details>\n";
+  const std::string body =
+      heading(plan, environment) + verdict(summary) + cards(overview(summary)) +
+      workloadSections(summary) + groupsTable(summary) + allFigures(summary) + method() +
+      "<details><summary>Machine, kernel and build</summary>" +
+      element("pre", escaped(environment.dump(2, ' ', false, json::error_handler_t::replace))) +
+      "</details>\n";
   return "<!doctype html>\n<html lang=\"en\"><head>" + head + "</head><body>" +
          element("main", body) + "</body></html>\n";
 }

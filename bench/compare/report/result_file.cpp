@@ -42,6 +42,7 @@ json toJson(const Comparison& comparison) {
           {"metric", comparison.metric},
           {"ratio", toJson(comparison.ratio)},
           {"noise_floor", comparison.noiseFloor},
+          {"rounds", comparison.rounds},
           {"claimed", comparison.claimed}};
 }
 
@@ -51,7 +52,8 @@ json toJson(const CellSummary& cell) {
                {"series", json::array()},
                {"comparisons", json::array()},
                {"marks", toJson(cell.marks)}};
-  summary["pair_ratio"] = cell.pairRatio ? json(*cell.pairRatio) : json(nullptr);
+  const Comparison* pair = cell.pair(primaryMetric(cell.cell));
+  summary["pair_ratio"] = pair != nullptr ? json(pair->ratio.median) : json(nullptr);
   for (const SeriesSummary& series : cell.series) summary["series"].push_back(toJson(series));
   for (const auto& each : cell.comparisons) summary["comparisons"].push_back(toJson(each));
   return summary;
@@ -62,12 +64,20 @@ json toJson(const Summary& summary) {
   for (const GroupSummary& group : summary.groups) {
     groups.push_back({{"group", group.group},
                       {"engine", group.engine},
-                      {"capacity", group.capacity},
-                      {"cells", group.cells}});
+                      {"capacity", toJson(group.mean.comparison.ratio)},
+                      {"noise_floor", group.mean.comparison.noiseFloor},
+                      {"claimed", group.mean.comparison.claimed},
+                      {"cells", group.mean.cells},
+                      {"all_cells", group.mean.allCells}});
   }
   json cells = json::array();
   for (const CellSummary& cell : summary.cells) cells.push_back(toJson(cell));
-  return {{"reference", summary.reference}, {"noise_floor", summary.noiseFloor},
+  json engines = json::array();
+  for (const EngineSummary& engine : summary.engines) {
+    engines.push_back(
+        {{"name", engine.name}, {"version", engine.version}, {"backend", engine.backend}});
+  }
+  return {{"reference", summary.reference}, {"engines", std::move(engines)},
           {"cells", std::move(cells)},      {"groups", std::move(groups)},
           {"marks", toJson(summary.marks)}, {"sentences", summary.sentences}};
 }
@@ -162,6 +172,11 @@ nlohmann::json toJson(const Result& result, const Summary& summary) {
           {"machine_marks", toJson(result.machineMarks)},
           {"summary", toJson(summary)},
           {"cells", std::move(cells)}};
+}
+
+std::string textOf(const nlohmann::json& result) {
+  constexpr int kOneLine = -1;
+  return result.dump(kOneLine, ' ', false, json::error_handler_t::replace) + '\n';
 }
 
 Result readResult(const std::string& path) {

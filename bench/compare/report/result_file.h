@@ -22,6 +22,10 @@ struct Result {
 // The samples with their raw histograms, and the summary for readers that work nothing out.
 nlohmann::json toJson(const Result& result, const Summary& summary);
 
+// One line of JSON. What a server has written into a reason may be anything: bytes that are no
+// UTF-8 are replaced.
+std::string textOf(const nlohmann::json& result);
+
 // Throws BadRequest, in one line, if the file is not there, is no result, or is of another version.
 Result readResult(const std::string& path);
 

@@ -76,7 +76,7 @@ th,td{text-align:right;padding:4px 8px;border-bottom:1px solid var(--hair);white
 th{color:var(--soft);font-weight:600}
 th:first-child,td:first-child{text-align:left}
 tr.cell td{text-align:left;font-weight:600;padding-top:14px}
-td.reason{text-align:left;white-space:normal;min-width:16em;color:var(--soft)}
+td.reason{text-align:left;white-space:normal;min-width:36em;color:var(--soft)}
 details{margin:10px 0}
 summary{cursor:pointer;font-weight:600}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.8rem;background:var(--card);

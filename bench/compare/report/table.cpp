@@ -1,7 +1,11 @@
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/table.h>
 #include <penstock/bench/compare/report/text_table.h>
+#include <penstock/bench/compare/run/roll_up.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <vector>
 
 namespace penstock::compare {
@@ -12,41 +16,54 @@ std::string median(const SeriesSummary& series, const std::string& metric) {
   return estimate == nullptr ? "-" : figure(estimate->median);
 }
 
+// The unit says what it is, so that the column stays narrow.
+std::string mainTitle(const Cell& cell) {
+  const std::string metric = primaryMetric(cell);
+  if (metric == "idle_bytes") return "B/connection";
+  return titleOf(metric, cell);
+}
+
 Row headings(const Cell& cell, const std::string& reference) {
-  return {"engine",
-          titleOf(primaryMetric(cell), cell) + " [95 %]",
-          unitOf("rate", cell),
-          "p50 us",
-          "p99 us",
-          "calls",
-          "RSS MiB",
-          "vs " + reference,
-          ""};
+  return {"engine", mainTitle(cell), "units/s", "p50 us",          "p99 us",
+          "calls",  "user %",        "RSS",     "vs " + reference, ""};
+}
+
+std::string userShare(const SeriesSummary& series) {
+  const Estimate* user = series.find("user_us");
+  const Estimate* all = series.find("cpu_us");
+  if (user == nullptr || all == nullptr || all->median <= 0) return "-";
+  return std::to_string(std::lround(100 * user->median / all->median));
 }
 
 Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
   const std::string metric = primaryMetric(cell.cell);
   const Estimate* main = series.find(metric);
-  const Comparison* against =
-      series.again ? nullptr : cell.compare(series.engine, summary.reference, metric);
+  const Comparison* against = comparisonShown(series, cell, summary.reference);
   return {series.label(),
           main == nullptr ? "-" : figure(*main),
           median(series, "rate"),
           median(series, "p50_us"),
           median(series, "p99_us"),
           median(series, "calls"),
-          median(series, "peak_mib"),
+          userShare(series),
+          median(series, "resident_mib"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
 }
 
+// Each kind once, with the engines that have it.
 std::string remarksOf(const CellSummary& cell) {
   std::string remarks;
-  for (const SeriesSummary& series : cell.series) {
-    if (!series.marks.empty())
-      remarks += "    " + series.label() + ": " + text(series.marks) + '\n';
+  for (const MarkKind& kind : kindsOf({&cell})) {
+    std::string engines;
+    for (const std::string& label : kind.where) engines += (engines.empty() ? "" : ", ") + label;
+    if (kind.where.size() == cell.series.size()) engines = "all";
+    remarks += wrapped("    " + std::string(nameOf(kind.example.grade)) + ' ',
+                       engines + ": " + kind.example.reason);
   }
-  if (!cell.marks.empty()) remarks += "    " + text(cell.marks) + '\n';
+  for (const Mark& mark : cell.marks) {
+    remarks += wrapped("    " + std::string(nameOf(mark.grade)) + ' ', mark.reason);
+  }
   return remarks;
 }
 
@@ -58,10 +75,30 @@ std::string cellText(const CellSummary& cell, const Summary& summary) {
   return text + '\n' + laidOut(rows, "  ") + remarksOf(cell) + '\n';
 }
 
+// As many engines beside one another as there is room for; the rest below.
 std::string groupsText(const Summary& summary) {
   if (summary.groups.empty()) return {};
-  return "Groups, geometric means of " + summary.reference + " / engine; more is better\n" +
-         laidOut(groupRows(summary), "  ") + '\n';
+  constexpr std::ptrdiff_t kBeside = 4;
+  const std::vector<Row> rows = groupRows(summary);
+  const auto columns = static_cast<std::ptrdiff_t>(rows.front().size());
+  std::string text =
+      "Groups, geometric means of " + summary.reference + " / engine; more is better\n";
+  for (std::ptrdiff_t first = 1; first < columns; first += kBeside) {
+    const std::ptrdiff_t last = std::min(first + kBeside, columns);
+    std::vector<Row> part;
+    for (const Row& row : rows) {
+      part.push_back({row.front()});
+      part.back().insert(part.back().end(), row.begin() + first, row.begin() + last);
+    }
+    text += laidOut(part, "  ") + '\n';
+  }
+  return text;
+}
+
+// "echo: " hangs over the lines below it.
+std::string sentenceText(const std::string& sentence) {
+  const auto rest = sentence.find(' ') + 1;
+  return wrapped(sentence.substr(0, rest), sentence.substr(rest));
 }
 
 }  // namespace
@@ -70,10 +107,15 @@ std::string tableOf(const Summary& summary) {
   std::string all;
   for (const CellSummary& cell : summary.cells) all += cellText(cell, summary);
   all += groupsText(summary);
-  if (!summary.marks.empty()) all += "The run as a whole: " + text(summary.marks) + "\n\n";
-  for (const std::string& note : summary.notes) all += "Note: " + note + '\n';
-  all += noiseText(summary) + " ~ marks ratios that are not told apart from noise.\n";
-  for (const std::string& sentence : summary.sentences) all += sentence + '\n';
+  all +=
+      "[ ]: 95 % intervals; ~: not told apart from noise; calls: system calls per unit of work; "
+      "RSS: MiB.\nAll figures are in report.md and report.html.\n\n";
+  for (const Mark& mark : summary.marks) {
+    all += wrapped(std::string(nameOf(mark.grade)) + ": ", mark.reason);
+  }
+  for (const std::string& note : summary.notes) all += wrapped("Note: ", note);
+  all += wrapped("Noise: ", noiseText(summary)) + '\n';
+  for (const std::string& sentence : summary.sentences) all += sentenceText(sentence);
   return all;
 }
 

@@ -2,6 +2,7 @@
 #include <penstock/bench/compare/report/text_table.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace penstock::compare {
 namespace {
@@ -31,6 +32,24 @@ std::string laidOut(const std::vector<Row>& rows, const std::string& indent) {
     text += line + '\n';
   }
   return text;
+}
+
+std::string wrapped(const std::string& head, const std::string& text) {
+  const std::string indent(width(head), ' ');
+  std::istringstream words(text);
+  std::string all, word;
+  std::string line = head;
+  bool first = true;
+  while (words >> word) {
+    if (!first && width(line) + 1 + width(word) > kColumns) {
+      all += line + '\n';
+      line = indent;
+      first = true;
+    }
+    line += (first ? "" : " ") + word;
+    first = false;
+  }
+  return all + line + '\n';
 }
 
 }  // namespace penstock::compare

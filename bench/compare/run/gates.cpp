@@ -104,12 +104,15 @@ void checkNeighbours(const Totals& totals, std::size_t samples, Marks& marks) {
   }
 }
 
+bool clientIsBusy(const Totals& totals, const CellResult& result) {
+  return !result.cell.open() && totals.clientNs > totals.windowNs * Limits::kClientCore;
+}
+
 void checkCores(const Totals& totals, const CellResult& result, Marks& marks) {
-  const double client = totals.clientNs / totals.windowNs;
-  const double server = totals.serverNs / totals.windowNs;
-  if (!result.cell.open() && client > Limits::kClientCore && server < Limits::kServerBound) {
-    warn(marks, "the load generator used " + percent(client) + " of its core and the server " +
-                    percent(server) + ": throughput is the client's limit; CPU per unit holds");
+  if (clientIsBusy(totals, result)) {
+    warn(marks, "the load generator used " + percent(totals.clientNs / totals.windowNs) +
+                    " of its core (the server " + percent(totals.serverNs / totals.windowNs) +
+                    "): throughput is not compared, CPU per unit is");
   }
   const double waits = totals.waitNs / totals.windowNs;
   if (waits > Limits::kServerWaits) {
@@ -128,19 +131,45 @@ void checkPlacement(const std::vector<const Sample*>& samples, Marks& marks) {
   }
 }
 
+void checkTime(const std::vector<const Sample*>& samples, Marks& marks) {
+  for (const Sample* sample : samples) {
+    if (sample->load.server.atNs > 0 && sample->load.seconds > 0) continue;
+    return reject(marks, "the clock ran backwards or stood still in a window");
+  }
+}
+
+double spreadOf(const std::vector<const Sample*>& samples, const Cell& cell,
+                const std::string& metric) {
+  std::vector<double> values;
+  for (const Sample* sample : samples) {
+    const Metrics metrics = metricsOf(*findWorkload(cell.workload), *sample);
+    const auto value = metrics.find(metric);
+    if (value != metrics.end()) values.push_back(value->second);
+  }
+  return values.size() < 2 ? 0 : spread(values);
+}
+
+// Of what is compared in such a cell, whatever lies furthest apart.
+void checkSpread(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
+  std::vector<std::string> metrics{primaryMetric(cell), cell.open() ? "p99_us" : "rate"};
+  if (cell.open()) metrics.emplace_back("p50_us");
+  double most = 0;
+  std::string worst;
+  for (const std::string& metric : metrics) {
+    const double found = spreadOf(samples, cell, metric);
+    if (found > most) worst = metric;
+    most = std::max(most, found);
+  }
+  if (most <= Limits::kSpread) return;
+  warn(marks,
+       std::string(infoOf(worst).title) + " of the repetitions lies " + percent(most) + " apart");
+}
+
 void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
   if (samples.size() < Limits::kRepetitions) {
     warn(marks, "only " + std::to_string(samples.size()) + " repetitions");
   }
-  std::vector<double> values;
-  const Workload* workload = findWorkload(cell.workload);
-  for (const Sample* sample : samples) {
-    const Metrics metrics = metricsOf(*workload, *sample);
-    const auto value = metrics.find(primaryMetric(cell));
-    if (value != metrics.end()) values.push_back(value->second);
-  }
-  if (values.size() < 2 || spread(values) <= Limits::kSpread) return;
-  warn(marks, "repetitions lie " + percent(spread(values)) + " apart");
+  checkSpread(samples, cell, marks);
 }
 
 // What was started and is not answered is the server's; what was not even started is the client's.
@@ -249,6 +278,7 @@ std::vector<Mark> marksOf(const Series& series, const CellResult& result) {
   const Totals totals = totalsOf(samples);
   checkBackend(series, marks);
   checkPlacement(samples, marks);
+  checkTime(samples, marks);
   checkOpenLoop(samples, result, marks);
   checkMemory(samples, marks);
   checkNeighbours(totals, samples.size(), marks);
@@ -257,9 +287,14 @@ std::vector<Mark> marksOf(const Series& series, const CellResult& result) {
   return marks;
 }
 
+bool clientIsBusy(const Series& series, const CellResult& result) {
+  return clientIsBusy(totalsOf(goodSamples(series)), result);
+}
+
 std::vector<Mark> marksOfMachine(const Plan& plan) {
   Marks marks;
-  const std::string sanitizers = PENSTOCK_SANITIZERS;  // Of the build; compilers do not tell of all.
+  const std::string sanitizers =
+      PENSTOCK_SANITIZERS;  // Of the build; compilers do not tell of all.
   if (sanitizers != "none") reject(marks, "built with a sanitizer: " + sanitizers);
 #if !defined(__OPTIMIZE__)
   reject(marks, "built without optimisation");

@@ -54,20 +54,11 @@ void addLatency(const Histogram& latency, Metrics& metrics) {
   metrics["max_us"] = static_cast<double>(latency.largest()) / kNsPerUs;
 }
 
-// The precise CPU time, divided as the coarse ticks say.
-void addUserAndSystem(const Usage& server, double cpuUs, Metrics& metrics) {
-  const auto ticks = static_cast<double>(server.userTicks + server.systemTicks);
-  if (ticks <= 0) return;
-  metrics["user_us"] = cpuUs * static_cast<double>(server.userTicks) / ticks;
-  metrics["system_us"] = cpuUs * static_cast<double>(server.systemTicks) / ticks;
-}
-
 void addCpu(const LoadResult& load, Metrics& metrics) {
   const Usage& server = load.server;
   const auto cpuNs = static_cast<double>(server.cpuNs);
   const auto windowNs = static_cast<double>(server.atNs);
   metrics["cpu_us"] = cpuNs / kNsPerUs / load.units;
-  addUserAndSystem(server, metrics["cpu_us"], metrics);
   metrics["server_core"] = cpuNs / windowNs;
   metrics["client_core"] = static_cast<double>(load.clientCpuNs) / windowNs;
   if (cpuNs > 0) metrics["worker_share"] = static_cast<double>(server.workerNs) / cpuNs;

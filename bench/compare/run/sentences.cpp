@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/run/analysis.h>
+#include <penstock/bench/compare/run/comparisons.h>
 #include <penstock/bench/compare/run/sentences.h>
 
 #include <algorithm>
@@ -25,21 +26,24 @@ std::string times(double ratio) {
   return text;
 }
 
-// "io_uring" for penstock-uring, as this is about the backends; others keep their name.
-std::string spoken(const std::string& engine) {
-  if (engine == "penstock-uring") return "io_uring";
-  if (engine == "penstock-epoll") return "epoll";
-  return engine;
-}
-
-// What the sentences of a cell are about: under a given load, the latency; else the workload's own.
-std::string metricOf(const Cell& cell) { return cell.open() ? "p99_us" : primaryMetric(cell); }
+// What is compared with what, and as what: the sentences about the backends call them by the
+// kernel's names, those about the library by the engines'.
+struct Sides {
+  std::string of;
+  std::string against;
+  std::string ofName;
+  std::string againstName;
+};
 
 std::string nounOf(const std::string& metric) {
   if (metric == "p99_us") return "p99 latency";
   if (metric == "p50_us") return "p50 latency";
   if (metric == "idle_bytes") return "memory per idle connection";
   return "CPU";
+}
+
+std::string verbOf(const std::string& metric) {
+  return metric == "p99_us" || metric == "p50_us" ? " has " : " needs ";
 }
 
 // What can be said of one engine against another in one workload.
@@ -52,14 +56,14 @@ struct Findings {
 };
 
 Findings findingsOf(const std::vector<CellSummary>& cells, const std::string& workload,
-                    const std::string& metric, const std::string& of, const std::string& against) {
+                    const std::string& metric, const Sides& sides) {
   Findings findings;
   for (const CellSummary& cell : cells) {
-    if (cell.cell.workload != workload || metricOf(cell.cell) != metric) continue;
-    const SeriesSummary* one = cell.find(of);
-    const SeriesSummary* other = cell.find(against);
+    if (cell.cell.workload != workload || judgedMetric(cell.cell) != metric) continue;
+    const SeriesSummary* one = cell.find(sides.of);
+    const SeriesSummary* other = cell.find(sides.against);
     if (one == nullptr || other == nullptr || !one->served || !other->served) continue;
-    const Comparison* comparison = cell.compare(of, against, metric);
+    const Comparison* comparison = cell.compare(sides.of, sides.against, metric);
     if (comparison == nullptr || !one->valid() || !other->valid()) {
       findings.unusable.push_back(cell.description);
     } else if (comparison->claimed) {
@@ -72,33 +76,31 @@ Findings findingsOf(const std::vector<CellSummary>& cells, const std::string& wo
   return findings;
 }
 
-std::string differencesOf(const Findings& findings, const std::string& metric,
-                          const std::string& of, const std::string& against) {
+std::string differencesOf(const Findings& findings, const std::string& metric, const Sides& sides) {
   Words parts;
   for (const auto& [ratio, where] : findings.differences) {
     const bool first = parts.empty();
     parts.push_back(times(ratio) +
-                    (first ? " the " + nounOf(metric) + " of " + spoken(against) : "") + " for " +
+                    (first ? " the " + nounOf(metric) + " of " + sides.againstName : "") + " for " +
                     where);
   }
-  return "on this machine " + spoken(of) + " needs " + joined(parts);
+  return "on this machine " + sides.ofName + verbOf(metric) + joined(parts);
 }
 
 std::string sentenceOf(const Findings& findings, const std::string& workload,
-                       const std::string& metric, const std::string& of,
-                       const std::string& against) {
+                       const std::string& metric, const Sides& sides) {
   Words parts;
-  if (!findings.differences.empty()) {
-    parts.push_back(differencesOf(findings, metric, of, against));
-  }
+  if (!findings.differences.empty()) parts.push_back(differencesOf(findings, metric, sides));
   if (!findings.same.empty()) {
-    const std::string whose = parts.empty() ? " in " + nounOf(metric) + " between " + spoken(of) +
-                                                  " and " + spoken(against)
+    const std::string whose = parts.empty() ? " in " + nounOf(metric) + " between " + sides.ofName +
+                                                  " and " + sides.againstName
                                             : "";
     parts.push_back("no difference" + whose + " for " + joined(findings.same));
   }
   if (!findings.unusable.empty()) {
-    const std::string what = parts.empty() ? " of " + nounOf(metric) : "";
+    const std::string what = parts.empty() ? " of " + nounOf(metric) + " of " + sides.ofName +
+                                                 " and " + sides.againstName
+                                           : "";
     parts.push_back("no valid figures" + what + " for " + joined(findings.unusable));
   }
   std::string text = workload + ": ";
@@ -106,26 +108,49 @@ std::string sentenceOf(const Findings& findings, const std::string& workload,
   return text + '.';
 }
 
-// The other engines in one sentence: the mean over the workload's saturated cells.
+// "1.04x [1.01, 1.08]", with "~" before it where it is not told apart from noise.
+std::string meanText(const MeanComparison& mean) {
+  const Estimate& ratio = mean.comparison.ratio;
+  char interval[64];
+  std::snprintf(interval, sizeof interval, " [%.2f, %.2f]", ratio.interval.low,
+                ratio.interval.high);
+  std::string text = (mean.comparison.claimed ? "" : "~") + times(ratio.median) + interval;
+  if (mean.cells == mean.allCells) return text;
+  return text + " (" + std::to_string(mean.cells) + " of " + std::to_string(mean.allCells) +
+         " cells)";
+}
+
+std::vector<const CellSummary*> saturated(const Summary& summary, const std::string& workload) {
+  std::vector<const CellSummary*> cells;
+  for (const CellSummary& cell : summary.cells) {
+    if (cell.cell.workload == workload && !cell.cell.open()) cells.push_back(&cell);
+  }
+  return cells;
+}
+
+// The other engines in one sentence, over the workload's saturated cells together.
 std::string othersOf(const Summary& summary, const std::string& workload, const Plan& plan) {
   const std::string metric = findWorkload(workload)->primary;
+  const auto cells = saturated(summary, workload);
   Words parts;
   for (const std::string& engine : plan.engines) {
     if (engine == summary.reference || engine.starts_with("penstock-")) continue;
-    std::vector<double> ratios;
-    for (const CellSummary& cell : summary.cells) {
-      if (cell.cell.workload != workload || cell.cell.open()) continue;
-      const SeriesSummary* one = cell.find(engine);
-      const Comparison* comparison = cell.compare(engine, summary.reference, metric);
-      const bool usable = one != nullptr && one->valid() && comparison != nullptr &&
-                          cell.find(summary.reference)->valid();
-      if (usable && comparison->ratio.median > 0) ratios.push_back(comparison->ratio.median);
-    }
-    if (!ratios.empty()) parts.push_back(engine + ' ' + times(geometricMean(ratios)));
+    const auto mean = compareOver(cells, engine, summary.reference, metric, plan.seed);
+    if (mean.cells > 0) parts.push_back(engine + ' ' + meanText(mean));
   }
   if (parts.empty()) return {};
   return workload + ": " + nounOf(metric) + " beside " + summary.reference +
          ", mean of the saturated cells: " + joined(parts) + '.';
+}
+
+// The backends, and what the library costs beside loops written by hand.
+const std::vector<Sides>& allSides() {
+  static const std::vector<Sides> all{
+      {"penstock-uring", "penstock-epoll", "io_uring", "epoll"},
+      {"penstock-uring", "raw-uring", "penstock-uring", "raw-uring"},
+      {"penstock-epoll", "raw-epoll", "penstock-epoll", "raw-epoll"},
+  };
+  return all;
 }
 
 }  // namespace
@@ -139,13 +164,13 @@ std::string describe(const Cell& cell) {
 std::vector<std::string> sentencesOf(const Summary& summary, const Plan& plan) {
   std::vector<std::string> sentences;
   for (const Workload& workload : workloads()) {
-    for (const std::string& metric :
-         {workload.primary, std::string("p50_us"), std::string("p99_us")}) {
-      const auto findings =
-          findingsOf(summary.cells, workload.name, metric, "penstock-uring", "penstock-epoll");
-      if (findings.empty()) continue;
-      sentences.push_back(
-          sentenceOf(findings, workload.name, metric, "penstock-uring", "penstock-epoll"));
+    for (const Sides& sides : allSides()) {
+      for (const std::string& metric :
+           {workload.primary, std::string("p50_us"), std::string("p99_us")}) {
+        const auto findings = findingsOf(summary.cells, workload.name, metric, sides);
+        if (findings.empty()) continue;
+        sentences.push_back(sentenceOf(findings, workload.name, metric, sides));
+      }
     }
     const std::string others = othersOf(summary, workload.name, plan);
     if (!others.empty()) sentences.push_back(others);

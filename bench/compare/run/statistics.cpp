@@ -42,16 +42,48 @@ double spread(const std::vector<double>& values) {
   return middle == 0 ? 0 : (quantile(values, 0.75) - quantile(values, 0.25)) / std::abs(middle);
 }
 
-Estimate estimate(const std::vector<double>& values, std::uint64_t seed) {
-  return {median(values), bootstrap(seed, [&values](std::mt19937_64& random) {
-            return median(resampled(values, random));
-          })};
+// A median lies above the (rank + 1)th smallest value unless at most `rank` of `count` values lie
+// below it, each of which is as likely as not.
+std::size_t exactRank(std::size_t count) {
+  const auto n = static_cast<double>(count);
+  double chance = std::pow(0.5, n);  // Of exactly `rank` values below the median.
+  double below = chance;             // Of `rank` or fewer.
+  std::size_t rank = 0;
+  while (true) {
+    chance *= (n - static_cast<double>(rank)) / (static_cast<double>(rank) + 1);
+    below += chance;
+    if (rank + 1 >= count / 2 || below > kTail) return rank;
+    ++rank;
+  }
 }
 
-Estimate estimateRatio(const std::vector<double>& above, const std::vector<double>& below,
+Estimate estimate(const std::vector<double>& values, std::uint64_t seed) {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t rank = exactRank(sorted.size());
+  Estimate result{median(values), {sorted[rank], sorted[sorted.size() - 1 - rank]}};
+  if (rank == 0) return result;  // No resampling reaches beyond the values.
+  const Interval drawn = bootstrap(
+      seed, [&values](std::mt19937_64& random) { return median(resampled(values, random)); });
+  result.interval.low = std::min(result.interval.low, drawn.low);
+  result.interval.high = std::max(result.interval.high, drawn.high);
+  return result;
+}
+
+Estimate estimateShare(const std::vector<double>& parts, const std::vector<double>& wholes,
                        std::uint64_t seed) {
-  return {median(above) / median(below), bootstrap(seed, [&](std::mt19937_64& random) {
-            return median(resampled(above, random)) / median(resampled(below, random));
+  std::uniform_int_distribution<std::size_t> any(0, parts.size() - 1);
+  const auto share = [&](auto&& next) {
+    double part = 0, whole = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const std::size_t at = next(i);
+      part += parts[at];
+      whole += wholes[at];
+    }
+    return whole > 0 ? part / whole : 0;
+  };
+  return {share([](std::size_t i) { return i; }), bootstrap(seed, [&](std::mt19937_64& random) {
+            return share([&](std::size_t) { return any(random); });
           })};
 }
 

@@ -20,16 +20,23 @@ struct Interval {
   double high = 0;
 };
 
-// The median with its 95 % interval by the percentile bootstrap: the middle 95 % of the medians
-// of `values` drawn from themselves with replacement. The same seed gives the same interval.
+// A median with its 95 % interval, which never promises more than the values can keep: by bootstrap
+// (the middle 95 % of the medians of `values` drawn from themselves), and at least the interval
+// that holds for any distribution, from one value to another of them in order. Under nine values
+// that is all of them, from the least to the most: 97 % and more for six to eight, 94 % for five.
+// The same seed gives the same interval.
 struct Estimate {
   double median = 0;
   Interval interval;
 };
 Estimate estimate(const std::vector<double>& values, std::uint64_t seed);
 
-// The same for the ratio of two medians, above.median / below.median.
-Estimate estimateRatio(const std::vector<double>& above, const std::vector<double>& below,
+// How many values from either end the interval for any distribution begins: 0 means all values.
+std::size_t exactRank(std::size_t count);
+
+// What part `parts` are of `wholes`, summed up, with the interval of the bootstrap over both
+// together; for counts that are too coarse one by one. Not empty; `wholes` have a sum above 0.
+Estimate estimateShare(const std::vector<double>& parts, const std::vector<double>& wholes,
                        std::uint64_t seed);
 
 inline bool apart(const Interval& one, const Interval& other) {
