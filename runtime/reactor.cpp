@@ -18,6 +18,9 @@ namespace {
 // How long the end of a reactor waits for the kernel to give memory back; then it is leaked.
 constexpr Duration kAbandonLimit = std::chrono::seconds(5);
 
+// How long a turn waits for it.
+constexpr Duration kPatience = std::chrono::milliseconds(100);
+
 // How often what a connectionLost() has opened is disconnected in its turn.
 constexpr unsigned kMostRoundsOfDisconnecting = 100;
 
@@ -56,7 +59,9 @@ void Reactor::run() {
   while (!stopping_) turn(std::nullopt);
   fire(Event::kShutdown, Phase::kBefore);
   fire(Event::kShutdown, Phase::kDuring);
-  for (unsigned rounds = 0; disconnectMore(rounds);) turn(std::chrono::milliseconds(100));
+  for (unsigned rounds = 0; disconnectMore(rounds);) {
+    turn(objects_.empty() ? kPatience : Duration::zero());
+  }
   fire(Event::kShutdown, Phase::kAfter);
   stopping_ = false;
 }

@@ -16,7 +16,6 @@ void addSystemCalls(const SystemCalls& calls, SeriesSummary& summary) {
   const auto add = [&summary](const char* metric, double value) {
     summary.metrics[metric] = {value, {value, value}};
   };
-  summary.noCalls = calls.whyNot;
   if (calls.whyNot.empty()) add("calls", calls.total());
   if (calls.unitsPerWait() > 0) add("batch", calls.unitsPerWait());
   if (!calls.counts || calls.units <= 0) return;
@@ -85,20 +84,6 @@ SeriesSummary summarise(const Series& series, const CellResult& result, Grade of
   summary.clientBusy = clientIsBusy(series, result);
   if (summary.served) summary.marks = marksOf(series, result);
   return summary;
-}
-
-// Where system calls are not known for another reason than that nobody asked, people are told.
-void addNotes(Summary& summary) {
-  std::map<std::string, std::size_t> reasons;
-  for (const CellSummary& cell : summary.cells) {
-    for (const SeriesSummary& series : cell.series) ++reasons[series.noCalls];
-  }
-  reasons.erase("");
-  reasons.erase(SystemCalls{}.whyNot);
-  for (const auto& [reason, count] : reasons) {
-    summary.notes.push_back("system calls of " + std::to_string(count) +
-                            " results are not known: " + reason);
-  }
 }
 
 CellSummary summarise(const CellResult& result, Grade ofRun, std::uint64_t seed) {
@@ -200,7 +185,6 @@ Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMark
   for (const CellResult& result : outcome.cells) {
     summary.cells.push_back(summarise(result, worst(environmentMarks), outcome.plan.seed));
   }
-  addNotes(summary);
   compareCells(summary, outcome.plan.seed);
   checkPairs(summary);
   compareGroups(outcome.plan, summary);

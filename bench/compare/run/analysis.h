@@ -23,7 +23,6 @@ struct SeriesSummary {
   std::vector<Mark> marks;
   Grade ofRun = Grade::kOk;  // Of the machine and the build: no series is better than that.
   bool clientBusy = false;   // See clientIsBusy().
-  std::string noCalls;       // Why system calls are not known; empty: they are.
 
   Grade grade() const noexcept { return std::max(worst(marks), ofRun); }
   bool valid() const { return served && !values.empty() && grade() != Grade::kInvalid; }
