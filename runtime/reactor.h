@@ -120,8 +120,9 @@ class PENSTOCK_API Reactor {
   // Calls `callback` in the next turn.
   void callSoon(Callback callback);
 
-  // Any thread: queues `callback` for the loop's thread and wakes it. False: refused, because
-  // too many wait (ReactorOptions::threadCallLimit) or the reactor is being destroyed.
+  // Any thread: queues `callback` for the loop's thread and wakes it. It runs in a turn, or at the
+  // latest in the reactor's destructor. False: refused, because too many wait
+  // (ReactorOptions::threadCallLimit) or the reactor is being destroyed.
   [[nodiscard]] bool callFromThread(Callback callback);
 
   // --- Starting and stopping -------------------------------------------------------------------

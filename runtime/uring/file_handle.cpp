@@ -220,7 +220,7 @@ void FileHandle::accept(Block& block, Bytes bytes) {
     const BufferPool::Lending lending(loop().buffers(), block, bytes);
     return deliver(bytes);
   }
-  if (!held_) held_ = std::make_unique<WriteBuffer>(loop().buffers());
+  if (!held_) held_ = loop().takeHolder();
   held_->appendCopy(bytes);
 }
 
@@ -278,7 +278,11 @@ void FileHandle::deliverHeld() {
     deliver(held->front());
     held->consume(count);
   }
-  if (!disconnected() && !held->empty()) held_ = std::move(held);
+  if (held->empty()) {
+    loop().giveBack(std::move(held));
+  } else if (!disconnected()) {
+    held_ = std::move(held);
+  }
 }
 
 bool FileHandle::sending() const noexcept {

@@ -48,6 +48,7 @@ Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
   if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = options.uringZeroCopyFrom;
   zeroCopySends_ = std::make_unique<ZeroCopySends>(buffers());
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
+  holders_.reserve(kHoldersKept);
   const int event = systemCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
@@ -167,6 +168,17 @@ void Reactor::poll(std::optional<Duration> timeout) {
   feedStarved();
   // The kernel runs its deferred work in portions and tells of the first only.
   if (any && announcement_) systemCalls().signalEvent(announcement_.get());
+}
+
+std::unique_ptr<WriteBuffer> Reactor::takeHolder() {
+  if (holders_.empty()) return std::make_unique<WriteBuffer>(buffers());
+  std::unique_ptr<WriteBuffer> holder = std::move(holders_.back());
+  holders_.pop_back();
+  return holder;
+}
+
+void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
+  if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
 }
 
 void Reactor::deferUntilBuffersReturn(Connection& connection) noexcept {

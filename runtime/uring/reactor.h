@@ -18,6 +18,10 @@
 struct io_uring_sqe;
 struct io_uring_cqe;
 
+namespace penstock {
+class WriteBuffer;
+}
+
 namespace penstock::uring {
 
 class BufferRing;
@@ -79,6 +83,10 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // `connection` found the shared buffers all in use: it is deferred once some have come back.
   void deferUntilBuffersReturn(Connection& connection) noexcept;
 
+  // What a paused connection holds of what it has received. Give it back empty.
+  std::unique_ptr<WriteBuffer> takeHolder();
+  void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
+
   // Memory to receive into where there are none.
   Block& receiveBlock() { return receiveBlocks_.take(); }
 
@@ -106,6 +114,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::uint32_t kBulkSize = 524288;
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
+  static constexpr std::size_t kHoldersKept = 64;
 
   struct Message {
     msghdr header;
@@ -130,7 +139,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::uint64_t turn_ = 0;
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
   IntrusiveList<Connection, InDeferred> starved_;
-  unsigned place_ = 0;  // That of the entry being prepared.
+  std::vector<std::unique_ptr<WriteBuffer>> holders_;  // Not in use.
+  unsigned place_ = 0;                                 // That of the entry being prepared.
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
   mutable std::atomic<int> announced_{-1};  // The same, for wake().
