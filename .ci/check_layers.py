@@ -28,8 +28,13 @@ RULES = [
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
     # The machine does no I/O.
     (r"runtime/(consumer_mixin|write_buffer|timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
-    # io_uring stays in its folder, the stand-ins for its calls, and the hand-written loops.
-    (r".*", r"liburing", r"(runtime/uring|tests/support|tests/traces|tests/install|bench/peers)/.*"),
+    # io_uring stays in its folder, the stand-ins for its calls, the hand-written loops, and the load
+    # generator, which uses nothing of the library.
+    (
+        r".*",
+        r"liburing",
+        r"(runtime/uring|tests/support|tests/traces|tests/install|bench/peers)/.*|bench/compare/load/uring_sockets\..*",
+    ),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
@@ -90,6 +95,8 @@ FIXTURES = [
     ("tools/doctor.cpp", "liburing.h", False),
     ("tests/support/simulated_ring.cpp", "liburing.h", True),
     ("bench/peers/raw_uring.cpp", "liburing.h", True),
+    ("bench/compare/load/uring_sockets.h", "liburing.h", True),
+    ("bench/compare/load/echo_load.h", "liburing.h", False),
     ("tests/unit/stream_test.cpp", "penstock/runtime/uring/reactor.h", True),
 ]
 

@@ -20,8 +20,8 @@ PROGRAMS = ("consumer", "own_stream")
 STRICT = ["-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 # Headers that only the library itself includes.
-PRIVATE_HEADERS = {"accept_relief.h", "pipe_pool.h", "signal_watch.h", "socket_file.h",
-                   "system_calls.h"}
+PRIVATE_HEADERS = {"accept_relief.h", "pipe_pool.h", "signal_watch.h", "sigpipe_block.h",
+                   "socket_file.h", "system_calls.h"}
 
 # One function of each part, so that an export lost by mistake is noticed.
 EXPECTED_SYMBOLS = (

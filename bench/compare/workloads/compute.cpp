@@ -59,7 +59,7 @@ std::vector<Cell> cells(Profile profile) {
 }
 
 std::string describe(const Cell& cell) {
-  return describeMessages(cell) + " with " + std::to_string(cell.workUs) + " us of work each";
+  return describeMessages(cell) + " with " + std::to_string(cell.workUs) + " us of work";
 }
 
 Service serviceOf(const Cell& cell) {
