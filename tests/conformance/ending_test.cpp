@@ -4,6 +4,18 @@
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PENSTOCK_FINDS_LEAKS 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define PENSTOCK_FINDS_LEAKS 1
+#endif
+#ifdef PENSTOCK_FINDS_LEAKS
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,7 +62,17 @@ struct Reopening {
   const std::size_t most_;
 };
 
+// What is allocated during its life may be leaked.
+#ifdef PENSTOCK_FINDS_LEAKS
+using MayLeak = __lsan::ScopedDisabler;
+#else
+struct MayLeak {
+  ~MayLeak() {}
+};
+#endif
+
 constexpr std::size_t kEndless = 10'000;
+constexpr std::size_t kTooMany = 150;  // For run(); the destructor ends the rest of them.
 
 }  // namespace
 
@@ -70,8 +92,8 @@ BOOST_AUTO_TEST_CASE(run_also_ends_what_was_opened_when_it_ended_the_rest) {
   BOOST_TEST(test.loop.logLines().empty());
 }
 
-BOOST_AUTO_TEST_CASE(run_returns_although_what_it_ends_is_opened_again_for_ever) {
-  Reopening test(kEndless);
+BOOST_AUTO_TEST_CASE(run_returns_although_what_it_ends_is_opened_again_and_again) {
+  Reopening test(kTooMany);
   test.loop->callWhenRunning([&] {
     test.open();
     test.loop->stop();
@@ -79,12 +101,13 @@ BOOST_AUTO_TEST_CASE(run_returns_although_what_it_ends_is_opened_again_for_ever)
 
   test.loop->run();
 
-  BOOST_TEST(test.connections.size() < kEndless);
+  BOOST_TEST(test.connections.size() < kTooMany);
   BOOST_REQUIRE(test.loop.logLines().size() == 1U);
   BOOST_TEST(test.loop.logLines()[0].find("keep opening") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_reactor_can_be_destroyed_although_what_it_ends_is_opened_again_for_ever) {
+  const MayLeak mayLeak;  // The last one.
   Reopening test(kEndless);
   test.open();
 
