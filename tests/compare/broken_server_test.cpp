@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(calls_of_connecting_and_clearing_up_are_not_counted) {
   const SystemCalls calls = countSystemCalls(request);
 
   BOOST_REQUIRE_EQUAL(calls.whyNot, "");
-  BOOST_TEST(calls.total() > 2.0);
+  BOOST_TEST(calls.total() > 1.8);  // Messages that are under way at its ends are half in it.
   BOOST_TEST(calls.total() < 3.1);
   BOOST_TEST(!calls.perUnit.contains("accept4"));
 }
