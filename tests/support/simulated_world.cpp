@@ -49,11 +49,11 @@ void World::soon(Action action) {
   soon_.push_back({steps_ + between(1, kMostSteps), std::move(action)});
 }
 
-void World::at(TimePoint time, Action action) { alarms_.push_back({time, std::move(action)}); }
+void World::at(TimePoint time, Action action) { alarms_.emplace(time, std::move(action)); }
 
 std::optional<TimePoint> World::nextAlarm() const {
   if (alarms_.empty()) return std::nullopt;
-  return std::ranges::min_element(alarms_, {}, &Alarm::time)->time;
+  return alarms_.begin()->first;
 }
 
 // What an action puts off is for a later step.
@@ -72,14 +72,9 @@ void World::runSoon() {
 }
 
 void World::runAlarms() {
-  std::vector<Alarm> all;
-  all.swap(alarms_);
-  for (Alarm& alarm : all) {
-    if (alarm.time > now_) {
-      alarms_.push_back(std::move(alarm));
-    } else {
-      alarm.action();
-    }
+  while (!alarms_.empty() && alarms_.begin()->first <= now_) {
+    const auto alarm = alarms_.extract(alarms_.begin());
+    alarm.mapped()();
   }
 }
 

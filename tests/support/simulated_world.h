@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,10 +63,6 @@ class World {
     std::uint64_t step;
     Action action;
   };
-  struct Alarm {
-    TimePoint time;
-    Action action;
-  };
 
   std::uint64_t draw() noexcept;
   void runSoon();
@@ -76,7 +73,8 @@ class World {
   TimePoint now_{std::chrono::hours(1)};
   std::uint64_t steps_ = 0;
   std::vector<Soon> soon_;
-  std::vector<Alarm> alarms_;
+  // Most are for what is over long before, so a step must not look at each.
+  std::multimap<TimePoint, Action> alarms_;
   Violation violation_;
 };
 
