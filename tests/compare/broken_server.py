@@ -2,13 +2,13 @@
 """An echo server that is wrong in one way: broken_server.py FAULT, then a server's usual options.
 
     none      nothing is wrong
-    flip      one bit of one byte, after 20,000 bytes
-    lose      one byte is left out, after 20,000 bytes
+    flip      one bit of one byte, after 2,000 bytes
+    lose      one byte is left out, after 2,000 bytes
     extra     one byte too many, at once
-    die       ends with a signal after 20,000 bytes
-    close     closes a connection after 20,000 bytes
-    stall     answers nothing after 20,000 bytes
-    forget    never answers one message, after 20,000 bytes, and all others
+    die       ends with a signal after 2,000 bytes
+    close     closes a connection after 2,000 bytes
+    stall     answers nothing after 2,000 bytes
+    forget    never answers one message, after 2,000 bytes, and all others
     lie       says that it is on io_uring
     silent    never says that it is ready
     refuse    ends at once with status 1 and a message
@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 
-LIMIT = 20000
+LIMIT = 2000
 
 
 def spoil(fault, data, seen):
