@@ -150,8 +150,8 @@ def test_subproject(options, scratch):
         shutil.copy(HERE / f"{name}.cpp", scratch)
     environment = dict(os.environ, CXX=" ".join(options.compiler))
     build = scratch / "build"
-    run(["meson", "setup", build, scratch, "-Doptimization=0", "--force-fallback-for=penstock"],
-        env=environment)
+    run(["meson", "setup", build, scratch, "-Doptimization=0", "-Dunity=on",
+         "--force-fallback-for=penstock"], env=environment)
     run(["ninja", "-C", build], timeout=900)
     run(["meson", "test", "-C", build])
     linked = set(run(["ninja", "-C", build, "-t", "targets", "rule", "cpp_LINKER"]).split("\n"))

@@ -151,7 +151,7 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell, cons
   return element("tr", fields);
 }
 
-std::string allFigures(const Summary& summary) {
+std::string foldedTable(const Summary& summary) {
   const auto metrics = metricsShown(summary);
   std::string head = element("th", "engine") + element("th", "vs " + escaped(summary.reference));
   for (const std::string& metric : metrics) head += element("th", escaped(columnTitle(metric)));
@@ -193,7 +193,7 @@ std::string htmlReport(const Summary& summary, const Plan& plan, const json& env
       std::string(kStyle) + "</style>";
   const std::string body =
       heading(plan, environment) + verdict(summary) + cards(overview(summary)) +
-      workloadSections(summary) + groupsTable(summary) + allFigures(summary) + method() +
+      workloadSections(summary) + groupsTable(summary) + foldedTable(summary) + method() +
       "<details><summary>Machine, kernel and build</summary>" +
       element("pre", escaped(environment.dump(2, ' ', false, json::error_handler_t::replace))) +
       "</details>\n";

@@ -17,7 +17,7 @@ std::string line(const Row& row) {
   return text + '\n';
 }
 
-std::string median(const SeriesSummary& series, const std::string& metric) {
+std::string medianOrNothing(const SeriesSummary& series, const std::string& metric) {
   const Estimate* estimate = series.find(metric);
   return estimate == nullptr ? "" : figure(estimate->median);
 }
@@ -31,18 +31,18 @@ std::string ruler(std::size_t names, std::size_t figures) {
   return text;
 }
 
-Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
+Row cellsOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
   const std::string metric = primaryMetric(cell.cell);
   const Estimate* main = series.find(metric);
   const Comparison* against = comparisonShown(series, cell, summary.reference);
   return {nameOf(cell),
           series.label(),
           main == nullptr ? "" : figure(*main) + ' ' + unitOf(metric, cell.cell),
-          median(series, "rate"),
-          median(series, "p50_us"),
-          median(series, "p99_us"),
-          median(series, "calls"),
-          median(series, "resident_mib"),
+          medianOrNothing(series, "rate"),
+          medianOrNothing(series, "p50_us"),
+          medianOrNothing(series, "p99_us"),
+          medianOrNothing(series, "calls"),
+          medianOrNothing(series, "resident_mib"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
 }
@@ -52,7 +52,7 @@ std::string figures(const Summary& summary) {
                            "calls/unit", "RSS MiB", "vs " + summary.reference + " [95 %]", ""});
   text += ruler(2, 7) + "---|\n";
   for (const CellSummary& cell : summary.cells) {
-    for (const SeriesSummary& series : cell.series) text += line(rowOf(series, cell, summary));
+    for (const SeriesSummary& series : cell.series) text += line(cellsOf(series, cell, summary));
   }
   return text;
 }
@@ -67,7 +67,7 @@ std::string allFigures(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) {
     for (const SeriesSummary& series : cell.series) {
       Row row{nameOf(cell), series.label()};
-      for (const std::string& metric : metrics) row.push_back(median(series, metric));
+      for (const std::string& metric : metrics) row.push_back(medianOrNothing(series, metric));
       text += line(row);
     }
   }

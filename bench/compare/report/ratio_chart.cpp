@@ -13,9 +13,9 @@ namespace {
 constexpr double kHead = 40;
 constexpr double kRowHeight = 38;
 constexpr double kLabelBase = 13;
-constexpr double kMarkAt = 25;  // Below the top of a row.
-constexpr double kRight = 52;   // For the figure at the end of a row.
-constexpr double kLeft = 4;
+constexpr double kMarkAt = 25;       // Below the top of a row.
+constexpr double kFigureWidth = 52;  // For the figure at the end of a row.
+constexpr double kMargin = 4;
 
 // As far to the left as to the right: half is as far from 1 as double.
 double reachOf(const RatioChart& chart) {
@@ -42,8 +42,8 @@ void drawHead(Svg& svg, const RatioChart& chart, const Scale& x, double reach, d
     svg.line(x.at(tick), kHead - 6, x.at(tick), bottom, tick == 1.0 ? "one" : "grid");
     svg.text(x.at(tick), kHead - 10, ratioLabel(tick), "tick", Svg::Anchor::kMiddle);
   }
-  svg.text(kLeft, 11, "◂ " + chart.less, "axis");
-  svg.text(Svg::kWidth - kRight, 11, chart.more + " ▸", "axis", Svg::Anchor::kEnd);
+  svg.text(kMargin, 11, "◂ " + chart.less, "axis");
+  svg.text(Svg::kWidth - kFigureWidth, 11, chart.more + " ▸", "axis", Svg::Anchor::kEnd);
 }
 
 void drawRow(Svg& svg, const RatioChart::Row& row, const Scale& x, double y) {
@@ -51,7 +51,7 @@ void drawRow(Svg& svg, const RatioChart::Row& row, const Scale& x, double y) {
   std::snprintf(text, sizeof text, "%s%.2fx", row.claimed ? "" : "~", row.ratio.median);
   const double noise = std::exp(row.noiseFloor);
   const double mark = y + kMarkAt;
-  svg.text(kLeft, y + kLabelBase, row.label, "label");
+  svg.text(kMargin, y + kLabelBase, row.label, "label");
   svg.band(x.at(1 / noise), mark - 6, x.at(noise) - x.at(1 / noise), 12, "noise");
   svg.line(x.at(row.ratio.interval.low), mark, x.at(row.ratio.interval.high), mark,
            row.claimed ? "ratio" : "ratio unsure");
@@ -67,7 +67,8 @@ std::string draw(const RatioChart& chart) {
   Svg svg;
   const double reach = reachOf(chart);
   const double bottom = kHead + kRowHeight * static_cast<double>(chart.rows.size());
-  const Scale x(std::exp(-reach), std::exp(reach), kLeft + 8, Svg::kWidth - kRight - 8, true);
+  const Scale x(std::exp(-reach), std::exp(reach), kMargin + 8, Svg::kWidth - kFigureWidth - 8,
+                true);
   drawHead(svg, chart, x, reach, bottom);
   double y = kHead;
   for (const auto& row : chart.rows) {

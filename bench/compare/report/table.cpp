@@ -11,7 +11,7 @@
 namespace penstock::compare {
 namespace {
 
-std::string median(const SeriesSummary& series, const std::string& metric) {
+std::string medianOrDash(const SeriesSummary& series, const std::string& metric) {
   const Estimate* estimate = series.find(metric);
   return estimate == nullptr ? "-" : figure(estimate->median);
 }
@@ -35,18 +35,18 @@ std::string userShare(const SeriesSummary& series) {
   return std::to_string(std::lround(100 * user->median / all->median));
 }
 
-Row rowOf(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
+Row tableRow(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
   const std::string metric = primaryMetric(cell.cell);
   const Estimate* main = series.find(metric);
   const Comparison* against = comparisonShown(series, cell, summary.reference);
   return {series.label(),
           main == nullptr ? "-" : figure(*main),
-          median(series, "rate"),
-          median(series, "p50_us"),
-          median(series, "p99_us"),
-          median(series, "calls"),
+          medianOrDash(series, "rate"),
+          medianOrDash(series, "p50_us"),
+          medianOrDash(series, "p99_us"),
+          medianOrDash(series, "calls"),
           userShare(series),
-          median(series, "resident_mib"),
+          medianOrDash(series, "resident_mib"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
 }
@@ -71,7 +71,7 @@ std::string cellText(const CellSummary& cell, const Summary& summary) {
   std::string text = cell.cell.workload + ": " + cell.description;
   if (cell.cell.open()) text += " (" + figure(cell.ratePerSecond) + " a second)";
   std::vector<Row> rows{headings(cell.cell, summary.reference)};
-  for (const SeriesSummary& series : cell.series) rows.push_back(rowOf(series, cell, summary));
+  for (const SeriesSummary& series : cell.series) rows.push_back(tableRow(series, cell, summary));
   return text + '\n' + laidOut(rows, "  ") + remarksOf(cell) + '\n';
 }
 

@@ -45,7 +45,7 @@ std::vector<std::string> engineNamesOf(Profile profile) {
   return names;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string withCommas(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
@@ -54,13 +54,13 @@ std::string joined(const std::vector<std::string>& words) {
 std::string engineList() {
   std::vector<std::string> names;
   for (const Engine& engine : engines()) names.push_back(engine.name);
-  return joined(names);
+  return withCommas(names);
 }
 
 std::string workloadList() {
   std::vector<std::string> names;
   for (const Workload& workload : workloads()) names.push_back(workload.name);
-  return joined(names);
+  return withCommas(names);
 }
 
 std::string whyNoCounters() {

@@ -11,7 +11,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::string joined(const Words& words) {
+std::string enumerated(const Words& words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
@@ -84,7 +84,7 @@ std::string differencesOf(const Findings& findings, const std::string& metric, c
                     (first ? " the " + nounOf(metric) + " of " + sides.againstName : "") + " for " +
                     where);
   }
-  return "on this machine " + sides.ofName + verbOf(metric) + joined(parts);
+  return "on this machine " + sides.ofName + verbOf(metric) + enumerated(parts);
 }
 
 std::string sentenceOf(const Findings& findings, const std::string& workload,
@@ -95,13 +95,13 @@ std::string sentenceOf(const Findings& findings, const std::string& workload,
     const std::string whose = parts.empty() ? " in " + nounOf(metric) + " between " + sides.ofName +
                                                   " and " + sides.againstName
                                             : "";
-    parts.push_back("no difference" + whose + " for " + joined(findings.same));
+    parts.push_back("no difference" + whose + " for " + enumerated(findings.same));
   }
   if (!findings.unusable.empty()) {
     const std::string what = parts.empty() ? " of " + nounOf(metric) + " of " + sides.ofName +
                                                  " and " + sides.againstName
                                            : "";
-    parts.push_back("no valid figures" + what + " for " + joined(findings.unusable));
+    parts.push_back("no valid figures" + what + " for " + enumerated(findings.unusable));
   }
   std::string text = workload + ": ";
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i > 0 ? "; " : "") + parts[i];
@@ -140,7 +140,7 @@ std::string othersOf(const Summary& summary, const std::string& workload, const 
   }
   if (parts.empty()) return {};
   return workload + ": " + nounOf(metric) + " beside " + summary.reference +
-         ", mean of the saturated cells: " + joined(parts) + '.';
+         ", mean of the saturated cells: " + enumerated(parts) + '.';
 }
 
 // The backends, and what the library costs beside loops written by hand.
