@@ -138,21 +138,39 @@ void StreamLoad::windowCloses() {
 void StreamLoad::finish() {
   for (Lane& lane : lanes_) {
     if (kind_.sends) checked(::shutdown(lane.outFd, SHUT_WR), "shutdown");
+    lane.wanted = kind_.sends ? lane.sent : lane.received + 1;
   }
-  for (Lane& lane : lanes_) {
-    if (kind_.receives) drain(lane);
+  if (kind_.receives) drain();
+  for (const Lane& lane : lanes_) {
     if (kind_.sends) expectEnd(lane);
   }
 }
 
-void StreamLoad::drain(Lane& lane) {
-  const std::uint64_t wanted = kind_.sends ? lane.sent : lane.received + 1;
-  while (lane.received < wanted) {
-    if (!waitFor(lane.inFd, POLLIN, kEndPatienceMs)) {
-      throw ServerFault("bytes were lost: " + std::to_string(wanted - lane.received));
+// From all in turn: a server may not get at the bytes of one before those of another are taken.
+void StreamLoad::drain() {
+  for (std::vector<pollfd> lacking = socketsLacking(); !lacking.empty();
+       lacking = socketsLacking()) {
+    if (::poll(lacking.data(), lacking.size(), kEndPatienceMs) == 0) {
+      throw ServerFault("bytes were lost: " + std::to_string(bytesLacking()));
     }
-    receive(lane, Pattern::kChunk);
+    for (Lane& lane : lanes_) {
+      if (lane.received < lane.wanted) receive(lane, Pattern::kChunk);
+    }
   }
+}
+
+std::vector<pollfd> StreamLoad::socketsLacking() const {
+  std::vector<pollfd> sockets;
+  for (const Lane& lane : lanes_) {
+    if (lane.received < lane.wanted) sockets.push_back({lane.inFd, POLLIN, 0});
+  }
+  return sockets;
+}
+
+std::uint64_t StreamLoad::bytesLacking() const noexcept {
+  std::uint64_t sum = 0;
+  for (const Lane& lane : lanes_) sum += lane.wanted - std::min(lane.wanted, lane.received);
+  return sum;
 }
 
 void StreamLoad::expectEnd(const Lane& lane) {

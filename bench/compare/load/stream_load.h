@@ -5,6 +5,8 @@
 #include <penstock/bench/compare/load/load.h>
 #include <penstock/bench/compare/pattern.h>
 
+#include <poll.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -48,6 +50,7 @@ class StreamLoad final : public Load {
     int inFd = -1;
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
+    std::uint64_t wanted = 0;  // Before finish() is content.
   };
 
   void openLane();
@@ -57,7 +60,9 @@ class StreamLoad final : public Load {
   std::size_t receive(Lane& lane, std::size_t most);
   void check(const Lane& lane, std::size_t count);
   void readAtRate(std::int64_t now);
-  void drain(Lane& lane);
+  void drain();
+  std::vector<pollfd> socketsLacking() const;
+  std::uint64_t bytesLacking() const noexcept;
   void expectEnd(const Lane& lane);
 
   const LoadRequest request_;
