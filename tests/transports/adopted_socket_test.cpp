@@ -99,6 +99,26 @@ BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adop
   BOOST_TEST(answer == std::string("pong"));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_connected_tcp_socket_carries_bytes_and_tells_its_addresses, Adopting,
+                        *precondition(onRealKernel)) {
+  const OwnedFd listener = listening();
+  const SocketAddress to = addressOf(listener.get());
+  const OwnedFd theirs = connectRaw(to);
+  OwnedFd ours(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  BOOST_REQUIRE(ours.get() >= 0);
+
+  Transport& transport = adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
+  const SocketAddress from = addressOf(theirs.get());
+  BOOST_TEST((getHost(transport) == Address::fromSockaddr(to.get(), to.length)));
+  BOOST_TEST((getPeer(transport) == Address::fromSockaddr(from.get(), from.length)));
+  BOOST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
+  loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
+  transport.loseConnection();
+
+  char end = 0;
+  loop.pollUntil([&] { return ::recv(theirs.get(), &end, 1, MSG_DONTWAIT) == 0; }, "the end");
+}
+
 // Whoever shares it, as a parent process, goes on accepting.
 BOOST_FIXTURE_TEST_CASE(stopping_closes_an_adopted_listener_and_does_not_shut_it_down, Adopting,
                         *precondition(onRealKernel)) {
