@@ -83,10 +83,8 @@ void addCompare(CLI::App& app) {
                                 "--only", "--repetitions", "--seed"}) {
     replay->excludes(command.get_option(selection));
   }
-  command
-      .add_option("results", line->options.results,
-                  "Two results to compare with one another, or one to report on anew")
-      ->expected(1, 2);
+  command.add_option("results", line->options.results,
+                     "Two results to compare with one another, or one to report on anew");
   command.callback([line] { run(*line); });
 }
 

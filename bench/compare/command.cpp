@@ -123,6 +123,9 @@ Profile profileNamed(const std::string& name) {
 int runCommand(const CommandOptions& options) {
   if (options.results.empty()) return measure(options);
   if (options.results.size() == 1) return reportAgain(options);
+  if (options.results.size() > 2) {
+    throw BadRequest("two results can be compared, not " + std::to_string(options.results.size()));
+  }
   const Result before = readResult(options.results[0]);
   const Result after = readResult(options.results[1]);
   std::printf("%s", differenceOf(before, after).c_str());

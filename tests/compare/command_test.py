@@ -256,6 +256,9 @@ class BadInput(unittest.TestCase):
     def test_a_result_that_is_not_there(self):
         self.refused("cannot read", "--replay", "/nonexistent/result.json")
 
+    def test_three_results(self):
+        self.refused("two results", "a.json", "b.json", "c.json")
+
     def test_a_result_of_another_version(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             file.write('{"format": "penstock-compare", "version": 77}')
