@@ -40,7 +40,7 @@ void addSelection(CLI::App& command, CommandLine& line) {
   auto* quick =
       command.add_flag("--quick", line.quick, "The most telling cells, in less than 90 seconds");
   auto* full = command.add_flag("--full", line.full,
-                                "All engines that are here, and all cells, in about 45 minutes");
+                                "All engines that are here, and all cells, in about 50 minutes");
   auto* profile = command.add_option(
       "--profile", line.profile,
       "quick; default, in less than 3 minutes; full; or speed: groups of cells beside\n"

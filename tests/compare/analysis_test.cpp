@@ -48,6 +48,17 @@ BOOST_AUTO_TEST_CASE(intervals_that_overlap_make_no_difference) {
   BOOST_TEST(says(summary, "no difference in CPU between io_uring and epoll"));
 }
 
+BOOST_AUTO_TEST_CASE(where_many_cells_have_no_difference_some_are_named_and_the_rest_counted) {
+  Outcome made = outcome(kFour, kFour, kFour);
+  made.cells.assign(6, made.cells.front());
+  const Summary six = analyse(made, {});
+  made.cells.assign(28, made.cells.front());
+  const Summary many = analyse(made, {});
+
+  BOOST_TEST(!says(six, "more."));
+  BOOST_TEST(says(many, "64 B at 50 connections and 23 more."));
+}
+
 // Five per cent, with intervals far apart; but the A/A pair is ten per cent apart as well.
 BOOST_AUTO_TEST_CASE(a_difference_under_the_noise_floor_is_not_claimed) {
   const Summary summary =

@@ -167,7 +167,8 @@ void checkSpread(const std::vector<const Sample*>& samples, const Cell& cell, Ma
 
 void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
   if (samples.size() < Limits::kRepetitions) {
-    warn(marks, "only " + std::to_string(samples.size()) + " repetitions");
+    const char* noun = samples.size() == 1 ? " repetition" : " repetitions";
+    warn(marks, "only " + std::to_string(samples.size()) + noun);
   }
   checkSpread(samples, cell, marks);
 }

@@ -20,6 +20,16 @@ std::string enumerated(const Words& words) {
   return text;
 }
 
+// A profile has up to thirty cells of a workload; the table has them all.
+std::string someOf(Words words) {
+  constexpr std::size_t kMost = 6;
+  if (words.size() <= kMost) return enumerated(words);
+  const std::size_t more = words.size() - kMost + 1;
+  words.resize(kMost - 1);
+  words.push_back(std::to_string(more) + " more");
+  return enumerated(words);
+}
+
 std::string times(double ratio) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2fx", ratio);
@@ -95,13 +105,13 @@ std::string sentenceOf(const Findings& findings, const std::string& workload,
     const std::string whose = parts.empty() ? " in " + nounOf(metric) + " between " + sides.ofName +
                                                   " and " + sides.againstName
                                             : "";
-    parts.push_back("no difference" + whose + " for " + enumerated(findings.same));
+    parts.push_back("no difference" + whose + " for " + someOf(findings.same));
   }
   if (!findings.unusable.empty()) {
     const std::string what = parts.empty() ? " of " + nounOf(metric) + " of " + sides.ofName +
                                                  " and " + sides.againstName
                                            : "";
-    parts.push_back("no valid figures" + what + " for " + enumerated(findings.unusable));
+    parts.push_back("no valid figures" + what + " for " + someOf(findings.unusable));
   }
   std::string text = workload + ": ";
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i > 0 ? "; " : "") + parts[i];
