@@ -10,8 +10,8 @@
 namespace penstock::compare {
 
 // Moves the bytes of many connections through one interface of the kernel. There are two: io_uring,
-// which enters the kernel once for a whole batch, so that the client is seldom the limit, and epoll
-// for where no ring works. Closes the connections, with a reset, when it ends.
+// which enters the kernel once for a whole batch, so that the client is less often the limit, and
+// epoll, as most programs use it. Closes the connections, with a reset, when it ends.
 class Sockets {
  public:
   // What becomes of the bytes. May call send(), and may throw.

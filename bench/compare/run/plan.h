@@ -35,7 +35,7 @@ struct PlanRequest {
   std::vector<std::string> only;       // Cells whose name has one of these in it; empty: all.
   unsigned repetitions = 0;            // 0: the profile's.
   std::uint64_t seed = 1;
-  std::string client;  // Empty: the best that works here.
+  std::string client;  // Empty: the profile's.
 };
 
 // Bad input, with what to do about it, in one line.
