@@ -38,6 +38,12 @@ std::string figure(const Estimate& estimate) {
          figure(estimate.interval.high) + ']';
 }
 
+std::string medianOf(const SeriesSummary& series, const std::string& metric,
+                     const std::string& otherwise) {
+  const Estimate* estimate = series.find(metric);
+  return estimate == nullptr ? otherwise : figure(estimate->median);
+}
+
 std::string times(double ratio) { return printed("%.2fx", ratio); }
 
 std::string ratioText(const Comparison& comparison) {

@@ -14,6 +14,10 @@ std::string figure(double value);
 // "3.91 [3.88, 4.02]".
 std::string figure(const Estimate& estimate);
 
+// The median of a metric, as figure() writes it; `otherwise` where it was not measured.
+std::string medianOf(const SeriesSummary& series, const std::string& metric,
+                     const std::string& otherwise = {});
+
 // "0.87x".
 std::string times(double ratio);
 

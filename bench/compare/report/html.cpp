@@ -141,10 +141,7 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell, cons
   std::string fields = element("td", escaped(series.label()));
   const Comparison* against = comparisonShown(series, cell, summary.reference);
   fields += element("td", against == nullptr ? "" : ratioText(*against));
-  for (const std::string& metric : metrics) {
-    const Estimate* estimate = series.find(metric);
-    fields += element("td", estimate == nullptr ? "" : figure(estimate->median));
-  }
+  for (const std::string& metric : metrics) fields += element("td", medianOf(series, metric));
   const std::string grade = status(series, cell);
   fields += element("td", grade, grade);
   fields += element("td", escaped(text(series.marks)), "reason");

@@ -17,11 +17,6 @@ std::string line(const Row& row) {
   return text + '\n';
 }
 
-std::string medianOrNothing(const SeriesSummary& series, const std::string& metric) {
-  const Estimate* estimate = series.find(metric);
-  return estimate == nullptr ? "" : figure(estimate->median);
-}
-
 std::string nameOf(const CellSummary& cell) { return cell.cell.workload + ", " + cell.description; }
 
 std::string ruler(std::size_t names, std::size_t figures) {
@@ -38,11 +33,11 @@ Row cellsOf(const SeriesSummary& series, const CellSummary& cell, const Summary&
   return {nameOf(cell),
           series.label(),
           main == nullptr ? "" : figure(*main) + ' ' + unitOf(metric, cell.cell),
-          medianOrNothing(series, "rate"),
-          medianOrNothing(series, "p50_us"),
-          medianOrNothing(series, "p99_us"),
-          medianOrNothing(series, "calls"),
-          medianOrNothing(series, "resident_mib"),
+          medianOf(series, "rate"),
+          medianOf(series, "p50_us"),
+          medianOf(series, "p99_us"),
+          medianOf(series, "calls"),
+          medianOf(series, "resident_mib"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
 }
@@ -67,7 +62,7 @@ std::string allFigures(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) {
     for (const SeriesSummary& series : cell.series) {
       Row row{nameOf(cell), series.label()};
-      for (const std::string& metric : metrics) row.push_back(medianOrNothing(series, metric));
+      for (const std::string& metric : metrics) row.push_back(medianOf(series, metric));
       text += line(row);
     }
   }

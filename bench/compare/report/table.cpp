@@ -11,11 +11,6 @@
 namespace penstock::compare {
 namespace {
 
-std::string medianOrDash(const SeriesSummary& series, const std::string& metric) {
-  const Estimate* estimate = series.find(metric);
-  return estimate == nullptr ? "-" : figure(estimate->median);
-}
-
 // The unit says what it is, so that the column stays narrow.
 std::string mainTitle(const Cell& cell) {
   const std::string metric = primaryMetric(cell);
@@ -41,12 +36,12 @@ Row tableRow(const SeriesSummary& series, const CellSummary& cell, const Summary
   const Comparison* against = comparisonShown(series, cell, summary.reference);
   return {series.label(),
           main == nullptr ? "-" : figure(*main),
-          medianOrDash(series, "rate"),
-          medianOrDash(series, "p50_us"),
-          medianOrDash(series, "p99_us"),
-          medianOrDash(series, "calls"),
+          medianOf(series, "rate", "-"),
+          medianOf(series, "p50_us", "-"),
+          medianOf(series, "p99_us", "-"),
+          medianOf(series, "calls", "-"),
           userShare(series),
-          medianOrDash(series, "resident_mib"),
+          medianOf(series, "resident_mib", "-"),
           against == nullptr ? "" : ratioText(*against),
           status(series, cell)};
 }
