@@ -10,4 +10,10 @@ void File::notify(std::uint32_t events) {
   }
 }
 
+std::size_t sizeOf(std::span<const iovec> runs) noexcept {
+  std::size_t size = 0;
+  for (const iovec& run : runs) size += run.iov_len;
+  return size;
+}
+
 }  // namespace penstock::simulated

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace penstock::simulated {
@@ -43,5 +46,8 @@ class File {
  private:
   std::vector<std::weak_ptr<Watch>> watches_;
 };
+
+// How many bytes all runs have together.
+std::size_t sizeOf(std::span<const iovec> runs) noexcept;
 
 }  // namespace penstock::simulated

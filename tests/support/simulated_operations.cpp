@@ -23,12 +23,6 @@ std::uint32_t readinessOf(const Request& request, std::uint32_t wanted) {
   return ::poll(&asked, 1, 0) > 0 ? static_cast<std::uint32_t>(asked.revents) : 0;
 }
 
-std::size_t sizeOf(const std::vector<iovec>& runs) noexcept {
-  std::size_t size = 0;
-  for (const iovec& run : runs) size += run.iov_len;
-  return size;
-}
-
 // The first `count` bytes of `runs`.
 std::vector<iovec> firstOf(std::vector<iovec> runs, std::size_t count) {
   for (iovec& run : runs) {

@@ -45,9 +45,7 @@ Request::Request(const io_uring_sqe& submitted, std::shared_ptr<File> its)
       break;
   }
   if (!isSend()) return;
-  std::size_t size = 0;
-  for (const iovec& run : runs) size += run.iov_len;
-  copy_.reserve(size);
+  copy_.reserve(sizeOf(runs));
   for (const iovec& run : runs) {
     const auto* bytes = static_cast<const std::byte*>(run.iov_base);
     copy_.insert(copy_.end(), bytes, bytes + run.iov_len);

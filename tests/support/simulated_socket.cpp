@@ -9,15 +9,6 @@
 #include <limits>
 
 namespace penstock::simulated {
-namespace {
-
-std::size_t sizeOf(std::span<const iovec> runs) noexcept {
-  std::size_t size = 0;
-  for (const iovec& run : runs) size += run.iov_len;
-  return size;
-}
-
-}  // namespace
 
 Socket::~Socket() {
   for (const std::shared_ptr<Socket>& child : accepted_) child->resetOnClose_ = true;
