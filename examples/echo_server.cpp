@@ -6,15 +6,11 @@ using namespace penstock;
 
 struct Echo final : Protocol {
   void connectionMade(Transport& transport) override {
-    transport_ = &transport;
     transport.registerProducer(transport, Production::kStreaming);
   }
-  void dataReceived(Bytes bytes) override { transport_->write(bytes); }
+  void dataReceived(Bytes bytes) override { transport().write(bytes); }
   bool isHalfCloseable() const noexcept override { return true; }
-  void readConnectionLost() override { transport_->stopConsuming(); }  // After what is queued.
-  void connectionLost(std::error_code) override {}
-
-  Transport* transport_ = nullptr;
+  void readConnectionLost() override { transport().loseConnection(); }  // After what is queued.
 };
 
 int main() {

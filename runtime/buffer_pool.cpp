@@ -1,6 +1,7 @@
 #include <penstock/runtime/buffer_pool.h>
 
 #include <new>
+#include <vector>
 
 namespace penstock {
 namespace {
@@ -16,8 +17,12 @@ BlockPool::~BlockPool() {
   while (free_) {
     Block* block = free_;
     free_ = block->next;
-    ::operator delete (block, std::align_val_t{kHeader});
+    free(*block);
   }
+}
+
+void BlockPool::free(Block& block) noexcept {
+  ::operator delete (&block, std::align_val_t{kHeader});
 }
 
 Block& BlockPool::take() {
@@ -39,18 +44,28 @@ Block& BlockPool::take() {
 
 void BlockPool::blockReleased(Block& block) noexcept {
   --used_;
-  if (unused_ >= kept_) return ::operator delete (&block, std::align_val_t{kHeader});
+  if (unused_ >= kept_) return free(block);
   block.next = free_;
   free_ = &block;
   ++unused_;
 }
 
 BufferPool::~BufferPool() {
+  closeKept();
   while (freeSegments_) {
     Segment* segment = freeSegments_;
     freeSegments_ = segment->next;
     delete segment;
   }
+}
+
+Buffer BufferPool::keep(Bytes bytes) {
+  Block* const lender = lenderOf(bytes);
+  if (!lender || !lender->home->blocksMayOutliveIt()) {
+    return Buffer(std::vector<std::byte>(bytes.begin(), bytes.end()));
+  }
+  if (!kept_) kept_ = std::make_shared<KeptBlocks>();
+  return Buffer(kept_->keep(*lender), bytes);
 }
 
 Segment& BufferPool::takeSegment() {

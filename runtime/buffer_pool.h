@@ -1,11 +1,14 @@
 // BufferPool: the memory of a loop's bytes, recycled so that no byte's path allocates.
 #pragma once
 
+#include <penstock/runtime/buffer.h>
 #include <penstock/runtime/bytes.h>
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/kept_blocks.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 namespace penstock {
@@ -20,6 +23,10 @@ class BlockHome {
   // Whether a write buffer may refer to one more of these blocks instead of copying out of it:
   // no, when so many are held that receiving would starve.
   virtual bool mayKeep() const noexcept = 0;
+
+  // Whether a block may be used after its home is gone: it is memory of its own, to be freed with
+  // BlockPool::free().
+  virtual bool blocksMayOutliveIt() const noexcept { return false; }
 
  protected:
   ~BlockHome() = default;
@@ -62,8 +69,11 @@ class PENSTOCK_API BlockPool final : public BlockHome {
   Block& take();  // With one reference. May throw std::bad_alloc.
   void blockReleased(Block& block) noexcept override;
   bool mayKeep() const noexcept override { return used_ < kept_; }
+  bool blocksMayOutliveIt() const noexcept override { return true; }
+  static void free(Block& block) noexcept;
   std::uint32_t blockSize() const noexcept { return blockSize_; }
   std::size_t used() const noexcept { return used_; }
+  std::size_t allocatedBytes() const noexcept { return (used_ + unused_) * blockSize_; }
 
  private:
   const std::uint32_t blockSize_;
@@ -95,6 +105,28 @@ class PENSTOCK_API BufferPool {
   // A block to copy `bytes` into, large if they are many. With one reference.
   Block& takeBlock(std::size_t bytes) {
     return bytes <= kSmallBlock ? small_.take() : large_.take();
+  }
+
+  // What all write buffers hold, in bytes, and how much they may before isOverLimit().
+  void queued(std::size_t bytes) noexcept { queued_ += bytes; }
+  void unqueued(std::size_t bytes) noexcept { queued_ -= bytes; }
+  std::size_t queuedBytes() const noexcept { return queued_; }
+  void setLimit(std::size_t bytes) noexcept { limit_ = bytes; }
+  bool isOverLimit() const noexcept { return queued_ > limit_; }
+
+  // The blocks that were allocated to copy into, used and unused, in bytes.
+  std::size_t allocatedBytes() const noexcept {
+    return small_.allocatedBytes() + large_.allocatedBytes();
+  }
+
+  // See Transport::keep(). Buffers may come back from any thread; collectKept() takes them in, and
+  // closeKept(), before any block's home goes, lets those that are still out free themselves.
+  Buffer keep(Bytes bytes);
+  void collectKept() noexcept {
+    if (kept_ && kept_->any()) kept_->collect();
+  }
+  void closeKept() noexcept {
+    if (kept_) kept_->close();
   }
 
   Segment& takeSegment();
@@ -134,6 +166,9 @@ class PENSTOCK_API BufferPool {
   BlockPool large_;
   Segment* freeSegments_ = nullptr;
   std::size_t unusedSegments_ = 0;
+  std::size_t queued_ = 0;
+  std::size_t limit_ = std::numeric_limits<std::size_t>::max();
+  std::shared_ptr<KeptBlocks> kept_;  // Null until the first is.
   Block* lentBlock_ = nullptr;
   Bytes lent_;
 };

@@ -5,7 +5,17 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <stdexcept>
+
 namespace penstock {
+namespace {
+
+constexpr std::size_t kHeldAsCopy = 65536;
+
+}  // namespace
 
 Connection::Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
     : ConsumerMixin(reactor.buffers()),
@@ -30,17 +40,83 @@ void Connection::guarded(Call call) noexcept {
 void Connection::connectionMade() {
   setConnected();
   startReading();
-  guarded([this] { protocol_->connectionMade(*this); });
+  guarded([this] { protocol_->makeConnection(*this); });
 }
 
 void Connection::deliver(Bytes bytes) {
   guarded([&] { protocol_->dataReceived(bytes); });
 }
 
+void Connection::received(Block& block, Bytes bytes) {
+  if (!held_) bytes = bytes.subspan(deliverPieces(block, bytes));
+  if (!bytes.empty() && mayWantInput()) hold(block, bytes);
+}
+
+// How many of the bytes were delivered.
+std::size_t Connection::deliverPieces(Block& block, Bytes bytes) {
+  std::size_t delivered = 0;
+  while (delivered < bytes.size() && wantsInput()) {
+    const Bytes piece = nextPiece(bytes.subspan(delivered));
+    delivered += piece.size();
+    const BufferPool::Lending lending(reactor_.buffers(), block, piece);
+    deliver(piece);
+  }
+  return delivered;
+}
+
+Bytes Connection::nextPiece(Bytes bytes) const noexcept {
+  return bytes.first(std::min(bytes.size(), deliveryLimit()));
+}
+
+// A little is copied, so that paused connections cannot take all receive memory; of a bulk read, of
+// which there are few at a time, the block is kept. Memory that is short ends this connection
+// alone.
+void Connection::hold(Block& block, Bytes bytes) {
+  try {
+    if (!held_) held_ = reactor_.takeHolder();
+    if (bytes.size() <= kHeldAsCopy) return held_->appendCopy(bytes);
+    const BufferPool::Lending lending(reactor_.buffers(), block, bytes);
+    held_->append(bytes);
+  } catch (const std::bad_alloc&) {
+    abortFor(AbortReason::kNoMemory);
+  }
+}
+
+// What is being delivered is kept here: the protocol may lose the connection meanwhile.
+void Connection::deliverHeld() {
+  std::unique_ptr<WriteBuffer> held = std::move(held_);
+  while (held && wantsInput() && !held->empty()) {
+    const Bytes piece = nextPiece(held->front());
+    if (Block* block = held->frontBlock()) {
+      const BufferPool::Lending lending(reactor_.buffers(), *block, piece);
+      deliver(piece);
+    } else {
+      deliver(piece);
+    }
+    held->consume(piece.size());
+  }
+  if (held && held->empty()) {
+    reactor_.giveBack(std::move(held));
+  } else if (mayWantInput()) {
+    held_ = std::move(held);
+  }
+}
+
+void Connection::hangUp(bool broken, bool hungUp) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (broken) systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) return connectionLost(errorOf(-error));
+  const bool writing = ListNode<InWriters>::linked() || bufferedBytes() > 0;
+  if (hungUp && writing) connectionLost(ConnectionError::kLost);
+}
+
 void Connection::endOfInput() {
-  inputEnded_ = true;
-  stopReading();
+  reading_ = false;
+  setInputEnded();
   if (!isHalfCloseable()) return connectionLost({});
+  stopReading();
+  watchForHangUp();
   guarded([this] { protocol_->readConnectionLost(); });
 }
 
@@ -52,6 +128,7 @@ bool Connection::written(std::size_t count) {
     case AfterWrite::kWriteMore:
       return true;
     case AfterWrite::kIdle:
+      if (count > 0 && bufferedBytes() == 0) guarded([this] { protocol_->flushed(); });
       return false;
     case AfterWrite::kClose:
       connectionLost({});
@@ -70,6 +147,7 @@ void Connection::halfClose() {
 
 void Connection::connectionLost(std::error_code why) {
   if (disconnected()) return;
+  const bool truncated = isTruncated(why);
   Producer* producer = setDisconnected();
   stopReading();
   ListNode<InWriters>::unlink();
@@ -77,9 +155,15 @@ void Connection::connectionLost(std::error_code why) {
   if (producer) guarded([producer] { producer->stopProducing(); });
   // An exception tells why, but does not take back the reset that was asked for before it.
   const bool failedAborting = aborting() && why == ConnectionError::kProtocolFailed;
-  letGo(failedAborting || why == ConnectionError::kAborted);
+  letGo(failedAborting || truncated || why == ConnectionError::kAborted);
   guarded([&] { protocol_->connectionLost(why); });
+  leaveConsumer();
   reactor_.retire(*this);
+}
+
+// A stream of which something is missing must not look as if it had ended.
+bool Connection::isTruncated(std::error_code why) const noexcept {
+  return bufferedBytes() > 0 || (why && producerMayWrite());
 }
 
 void Connection::lend(DescriptorUser& user) {
@@ -92,7 +176,7 @@ void Connection::lentReady(bool readable, bool writable) {
 }
 
 void Connection::lentReadEnded(ssize_t result) {
-  if (disconnected() || aborting() || inputEnded_) return;
+  if (disconnected() || aborting() || inputEnded()) return;
   if (result < 0) return connectionLost(errorOf(result));
   endOfInput();
 }
@@ -101,7 +185,9 @@ void Connection::lentRestWritten() {
   if (disconnecting() || writeDisconnecting()) startWriting();
 }
 
-std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) noexcept {
+std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) {
+  if (!next) throw std::invalid_argument("replaceProtocol: the next protocol is null");
+  next->attachTo(*this);
   return std::exchange(protocol_, std::move(next));
 }
 
@@ -116,19 +202,41 @@ void Connection::startAborting() {
 }
 
 void Connection::runDeferred() {
-  if (aborting()) return connectionLost(ConnectionError::kAborted);
+  if (aborting()) return connectionLost(reasonOfAbort());
   continueDeferred();
 }
 
 void Connection::disconnectFromReactor() noexcept {
-  connectionLost(aborting() ? ConnectionError::kAborted : ConnectionError::kLost);
+  connectionLost(aborting() ? reasonOfAbort() : ConnectionError::kLost);
+}
+
+std::error_code Connection::reasonOfAbort() const noexcept {
+  switch (abortReason()) {
+    case AbortReason::kAsked:
+      return ConnectionError::kAborted;
+    case AbortReason::kBufferLimit:
+      return ConnectionError::kBufferLimit;
+    case AbortReason::kNoMemory:
+      return std::make_error_code(std::errc::not_enough_memory);
+  }
+  return ConnectionError::kAborted;
 }
 
 void Connection::shutdownWriting() noexcept { systemCalls().shutdown(fd_.get(), SHUT_WR); }
 
-void Connection::resetOnClose() noexcept {
+// A description that has copies is not ended by closing one of its descriptors.
+void Connection::endSocket(bool reset) noexcept {
+  if (fd_ && !(reset && resetSocket())) systemCalls().shutdown(fd_.get(), SHUT_RDWR);
+}
+
+// False: a socket of this kind has no reset. connect(2) with AF_UNSPEC resets a TCP connection
+// whoever else holds it, unless a thread waits on a copy just now: then closing has to do it.
+bool Connection::resetSocket() noexcept {
   const linger immediately{1, 0};
   systemCalls().setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+  const sockaddr nowhere{AF_UNSPEC, {}};
+  const int result = systemCalls().connect(fd_.get(), &nowhere, sizeof nowhere);
+  return result == 0 || result == -EBUSY;
 }
 
 }  // namespace penstock

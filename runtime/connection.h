@@ -7,6 +7,7 @@
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor_object.h>
 
+#include <cstddef>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -58,10 +59,7 @@ class PENSTOCK_API Connection : public ReactorObject,
   // `user` holds nothing more: a close or half-close that has waited for it goes on.
   void lentRestWritten();
 
-  // Whether startReading() cannot bring anything more.
-  bool inputEnded() const noexcept { return inputEnded_; }
-
-  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept final;
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) final;
 
   // Called by the reactor once a turn while this is in its list of writers.
   virtual void flush() = 0;
@@ -79,11 +77,28 @@ class PENSTOCK_API Connection : public ReactorObject,
   // inside connectionMade() holds.
   void connectionMade();
 
-  // Hands `bytes` to the protocol. Look at disconnected() and the reading state afterwards.
+  // Hands `bytes` to the protocol, which wants them. Look at disconnected() and wantsInput() after.
   void deliver(Bytes bytes);
+
+  // What one receive brought into `block`: delivered in pieces of at most the delivery limit, as
+  // long as the protocol wants them; the rest is held. Dropped where nobody will ever want it.
+  void received(Block& block, Bytes bytes);
+
+  // Whether something is held, which must be delivered before anything else.
+  bool holdsInput() const noexcept { return held_ != nullptr; }
+  void deliverHeld();
+
+  // Whether the protocol wants what is received, now and ever again.
+  bool wantsInput() const noexcept { return reading_ && mayWantInput(); }
+  bool mayWantInput() const noexcept { return !disconnected() && !disconnecting() && !aborting(); }
 
   // The peer has ended its sending side. Reading is over for good.
   void endOfInput();
+
+  // Reading is off, and the kernel tells of a socket error (`broken`), or that both directions are
+  // over (`hungUp`): a reset is told at once. The end of input waits until reading is on again,
+  // unless there is something to write, which can go nowhere.
+  void hangUp(bool broken, bool hungUp);
 
   // The kernel has taken `count` more bytes (see ConsumerMixin::wrote): resumes the producer,
   // half-closes or closes, as is due. True: the connection lives and bytes are left to send.
@@ -111,24 +126,29 @@ class PENSTOCK_API Connection : public ReactorObject,
   // Shuts the sending side down; a failure shows in the next operation.
   virtual void shutdownWriting() noexcept;
 
-  // Makes closing `fd_` send a reset.
-  void resetOnClose() noexcept;
+  // Ends what goes over `fd_` in both directions, whoever else holds a copy of it: the peer sees
+  // the end, or if `reset` a reset. Before it is closed.
+  void endSocket(bool reset) noexcept;
 
- private:
-  bool inputEnded_ = false;
-
- protected:
+  bool reading_ = false;  // Nothing is delivered otherwise.
   OwnedFd fd_;
 
  private:
   // Runs `call`, logging an exception and losing the connection for it.
   template <class Call>
   void guarded(Call call) noexcept;
+  std::size_t deliverPieces(Block& block, Bytes bytes);
+  void hold(Block& block, Bytes bytes);
+  Bytes nextPiece(Bytes bytes) const noexcept;
+  bool isTruncated(std::error_code why) const noexcept;
+  std::error_code reasonOfAbort() const noexcept;
+  bool resetSocket() noexcept;
   void halfClose();
 
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;
   DescriptorUser* user_ = nullptr;
+  std::unique_ptr<WriteBuffer> held_;  // Received while nobody wanted it; null if nothing was.
 };
 
 }  // namespace penstock

@@ -1,5 +1,6 @@
 #include <penstock/runtime/consumer_mixin.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -39,10 +40,17 @@ void ConsumerMixin::writeSequence(std::span<const Bytes> parts) {
 
 void ConsumerMixin::bytesQueued() {
   startWriting();  // First: a throwing producer must not leave the bytes unsent.
+  if (isOverLimit()) return abortFor(AbortReason::kBufferLimit);
   if (producer_ && streamingProducer_ && !producerPaused_ && isSendBufferFull()) {
     producerPaused_ = true;
     producer_->pauseProducing();
   }
+}
+
+bool ConsumerMixin::isOverLimit() const noexcept {
+  if (aborting_) return false;
+  return (outgoing_.size() > bufferLimit_ && bufferLimit_ != kNoLimit) ||
+         outgoing_.pool().isOverLimit();
 }
 
 void ConsumerMixin::registerProducer(Producer& producer, Production production) {
@@ -54,14 +62,26 @@ void ConsumerMixin::registerProducer(Producer& producer, Production production) 
   producer_ = &producer;
   producerPaused_ = false;
   streamingProducer_ = production == Production::kStreaming;
+  producer.consumerAttached(*this);
   if (!streamingProducer_) producer.resumeProducing();
 }
 
 void ConsumerMixin::unregisterProducer() {
-  producer_ = nullptr;
+  detachProducer();
   producerPaused_ = false;
-  const bool closePending = disconnecting_ || (writeDisconnecting_ && !writeDisconnected_);
-  if (connected_ && closePending) startWriting();
+  if (closeIsDue()) startWriting();
+}
+
+void ConsumerMixin::producerFinished() {
+  if (closeIsDue()) startWriting();
+}
+
+void ConsumerMixin::detachProducer() noexcept {
+  if (Producer* producer = std::exchange(producer_, nullptr)) producer->consumerDetached(*this);
+}
+
+bool ConsumerMixin::closeIsDue() const noexcept {
+  return connected_ && (disconnecting_ || (writeDisconnecting_ && !writeDisconnected_));
 }
 
 ConsumerMixin::AfterWrite ConsumerMixin::wrote(std::size_t count) {
@@ -74,10 +94,12 @@ ConsumerMixin::AfterWrite ConsumerMixin::wrote(std::size_t count) {
 // The choice is exclusive: after a resume nothing else is looked at in this round. Whatever the
 // producer did in it has called startWriting() for its own next round.
 ConsumerMixin::AfterWrite ConsumerMixin::drained() {
-  if (producer_ && (!streamingProducer_ || producerPaused_)) {
+  const bool waitsForProducer = producerMayWrite();
+  if (waitsForProducer && (!streamingProducer_ || producerPaused_)) {
     if (!aborting_) resumeProducer();
     return AfterWrite::kIdle;
   }
+  if (waitsForProducer) return AfterWrite::kIdle;
   if (disconnecting_) return mayClose() ? AfterWrite::kClose : AfterWrite::kIdle;
   if (writeDisconnecting_ && !writeDisconnected_ && restWritten()) {
     writeDisconnected_ = true;
@@ -95,8 +117,10 @@ void ConsumerMixin::loseConnection() {
   if (!connected_ || disconnecting_) return;
   stopReading();
   if (writeDisconnected_ && !aborting_) return connectionLost({});
+  if (producerMayWrite()) watchForHangUp();
   startWriting();
   disconnecting_ = true;
+  if (consumer_) consumer_->producerFinished();
 }
 
 void ConsumerMixin::loseWriteConnection() {
@@ -112,23 +136,70 @@ void ConsumerMixin::abortConnection() {
   startAborting();
 }
 
+void ConsumerMixin::abortFor(AbortReason reason) {
+  if (disconnected_ || aborting_) return;
+  abortReason_ = reason;
+  abortConnection();
+}
+
 void ConsumerMixin::stopConsuming() {
   unregisterProducer();
   loseConnection();
 }
 
 void ConsumerMixin::pauseProducing() {
-  if (connected_) stopReading();
+  if (!connected_) return;
+  heldByConsumer_ = true;
+  stopReading();
+  watchForHangUp();
 }
 
 void ConsumerMixin::resumeProducing() {
-  if (connected_ && !disconnecting_) startReading();
+  heldByConsumer_ = false;
+  readIfAllowed();
+}
+
+void ConsumerMixin::pauseReading() {
+  if (!connected_) return;
+  heldByApplication_ = true;
+  stopReading();
+  watchForHangUp();
+}
+
+void ConsumerMixin::resumeReading() {
+  heldByApplication_ = false;
+  readIfAllowed();
+}
+
+void ConsumerMixin::readIfAllowed() {
+  const bool held = heldByConsumer_ || heldByApplication_;
+  if (connected_ && !disconnecting_ && !held) startReading();
 }
 
 Producer* ConsumerMixin::setDisconnected() noexcept {
   disconnected_ = true;
   connected_ = false;
-  return std::exchange(producer_, nullptr);
+  Producer* const producer = producer_;
+  detachProducer();
+  return producer;
+}
+
+void ConsumerMixin::setInputEnded() {
+  inputEnded_ = true;
+  if (consumer_) consumer_->producerFinished();
+}
+
+void ConsumerMixin::leaveConsumer() {
+  if (Consumer* consumer = std::exchange(consumer_, nullptr)) consumer->unregisterProducer();
+}
+
+void ConsumerMixin::setDeliveryLimit(std::size_t bytes) {
+  if (bytes == 0) throw std::invalid_argument("a delivery limit is at least 1 byte");
+  deliveryLimit_ = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, kNoLimit));
+}
+
+void ConsumerMixin::setBufferLimit(std::size_t bytes) {
+  bufferLimit_ = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, kNoLimit));
 }
 
 void ConsumerMixin::setHighWaterMark(std::size_t bytes) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <system_error>
 
 namespace penstock {
@@ -17,11 +18,13 @@ namespace penstock {
 // Twisted: abstract._ConsumerMixin and the write path of abstract.FileDescriptor.
 class PENSTOCK_API ConsumerMixin : public Transport {
  public:
+  using Transport::write;
   void write(Bytes bytes) final;
   void write(Buffer buffer) final;
   void writeSequence(std::span<const Bytes> parts) final;
   void registerProducer(Producer& producer, Production production) final;
   void unregisterProducer() final;
+  void producerFinished() final;
 
   void loseConnection() final;
   void loseWriteConnection() final;
@@ -31,9 +34,22 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   void pauseProducing() final;
   void resumeProducing() final;
   void stopProducing() final { loseConnection(); }
+  bool hasFinished() const noexcept final {
+    return disconnected_ || disconnecting_ || aborting_ || inputEnded_;
+  }
+  void consumerAttached(Consumer& consumer) noexcept final { consumer_ = &consumer; }
+  void consumerDetached(Consumer& consumer) noexcept final {
+    if (consumer_ == &consumer) consumer_ = nullptr;
+  }
+
+  void pauseReading() final;
+  void resumeReading() final;
+  void setDeliveryLimit(std::size_t bytes) final;
+  Buffer keep(Bytes bytes) final { return outgoing_.pool().keep(bytes); }
 
   void setHighWaterMark(std::size_t bytes) final;
   void setLowWaterMark(std::size_t bytes) final;
+  void setBufferLimit(std::size_t bytes) final;
 
   bool connected() const noexcept final { return connected_; }
   bool disconnecting() const noexcept final { return disconnecting_; }
@@ -44,6 +60,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool producerPaused() const noexcept final { return producerPaused_; }
   bool streamingProducer() const noexcept final { return streamingProducer_; }
   std::size_t bufferedBytes() const noexcept final { return outgoing_.size(); }
+  bool inputEnded() const noexcept { return inputEnded_; }
 
  protected:
   explicit ConsumerMixin(BufferPool& pool) noexcept : outgoing_(pool) {}
@@ -65,6 +82,12 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   // more; null if there was none.
   Producer* setDisconnected() noexcept;
 
+  // Nothing will be received any more.
+  void setInputEnded();
+
+  // This is going away: no consumer waits for it any more.
+  void leaveConsumer();
+
   // Whether the producer must hold. A transport that counts other things than bytes overrides it.
   virtual bool isSendBufferFull() const noexcept { return outgoing_.size() > highWaterMark_; }
 
@@ -75,6 +98,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   // What a family must be able to do. None of these calls back.
   virtual void startReading() = 0;   // Deliver what is received.
   virtual void stopReading() = 0;    // Deliver nothing more, until startReading().
+  virtual void watchForHangUp() {}   // Reading is off for long: a reset must be heard all the same.
   virtual void startWriting() = 0;   // Flush at the end of the turn, even if nothing is queued.
   virtual void startAborting() = 0;  // Reset in the next turn, and then tell the protocol.
 
@@ -83,18 +107,40 @@ class PENSTOCK_API ConsumerMixin : public Transport {
 
   bool aborting() const noexcept { return aborting_; }
 
+  // Ends the connection as abortConnection() does, for a reason that the protocol will hear.
+  // Nothing more is accepted.
+  enum class AbortReason : std::uint8_t { kAsked, kBufferLimit, kNoMemory };
+  void abortFor(AbortReason reason);
+  AbortReason abortReason() const noexcept { return abortReason_; }
+
+  std::size_t deliveryLimit() const noexcept { return deliveryLimit_; }
+
+  // Whether a registered producer may still bring something.
+  bool producerMayWrite() const noexcept { return producer_ && !producer_->hasFinished(); }
+
   WriteBuffer outgoing_;
 
  private:
-  bool accepts() const noexcept { return connected_ && !writeDisconnected_; }
+  static constexpr std::uint32_t kNoLimit = std::numeric_limits<std::uint32_t>::max();
+
+  bool accepts() const noexcept {
+    return connected_ && !writeDisconnected_ && abortReason_ == AbortReason::kAsked;
+  }
   void bytesQueued();
+  bool isOverLimit() const noexcept;
   AfterWrite drained();
-  bool mayClose() { return !producer_ && !aborting_ && restWritten(); }
+  bool mayClose() { return !aborting_ && restWritten(); }
   void resumeProducer();
+  void detachProducer() noexcept;
+  bool closeIsDue() const noexcept;
+  void readIfAllowed();
 
   Producer* producer_ = nullptr;
+  Consumer* consumer_ = nullptr;  // That this transport is the producer of.
   std::uint32_t highWaterMark_ = kHighWaterMark;
   std::uint32_t lowWaterMark_ = 0;
+  std::uint32_t bufferLimit_ = kNoLimit;
+  std::uint32_t deliveryLimit_ = kDeliveryLimit;
   bool connected_ : 1 = false;
   bool disconnecting_ : 1 = false;
   bool disconnected_ : 1 = false;
@@ -103,6 +149,10 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool aborting_ : 1 = false;
   bool producerPaused_ : 1 = false;
   bool streamingProducer_ : 1 = false;
+  AbortReason abortReason_ : 2 = AbortReason::kAsked;
+  bool inputEnded_ : 1 = false;
+  bool heldByConsumer_ : 1 = false;     // pauseProducing() was called last,
+  bool heldByApplication_ : 1 = false;  // and pauseReading().
 };
 
 }  // namespace penstock

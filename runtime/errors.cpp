@@ -23,6 +23,8 @@ class ConnectionCategory final : public std::error_category {
         return "connecting was stopped by this side";
       case ConnectionError::kUnresolved:
         return "the host name could not be resolved";
+      case ConnectionError::kBufferLimit:
+        return "more bytes waited to be sent than the limit allows";
     }
     return "unknown penstock error " + std::to_string(value);
   }

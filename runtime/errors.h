@@ -16,6 +16,7 @@ enum class ConnectionError {
   kTimedOut,        // A connect took longer than was allowed (TimeoutError).
   kStopped,         // This side called stopConnecting (UserError).
   kUnresolved,      // The host name has no address (DNSLookupError).
+  kBufferLimit,     // More waited to be sent than was allowed (Transport::setBufferLimit).
 };
 
 PENSTOCK_API const std::error_category& connectionCategory() noexcept;

@@ -4,13 +4,19 @@
 #include <penstock/runtime/buffer.h>
 #include <penstock/runtime/bytes.h>
 
+#include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace penstock {
 
+class Consumer;
+
 // Makes bytes for a Consumer and can be told to hold. The consumer never owns it: it must live
-// until it is unregistered or stopped. All calls come on the loop's thread.
-// Twisted: IPushProducer and IPullProducer.
+// until it is unregistered or stopped; a transport that is lost unregisters itself. All calls come
+// on the loop's thread. Twisted: IPushProducer and IPullProducer.
 class Producer {
  public:
   // Hold: the consumer has enough. Streaming producers only. May be called from inside write().
@@ -22,6 +28,16 @@ class Producer {
 
   // The consumer is gone for good; nothing more is wanted and no unregisterProducer is needed.
   virtual void stopProducing() = 0;
+
+  // Whether nothing can come any more, though nobody unregistered it: a consumer that is to close
+  // does not wait for such a one, and does not resume it. A transport has finished when it reads no
+  // more for good.
+  virtual bool hasFinished() const noexcept { return false; }
+
+  // By the consumer that it was registered with, and is no more. A producer that may finish by
+  // itself remembers it, to call Consumer::producerFinished() then.
+  virtual void consumerAttached(Consumer&) noexcept {}
+  virtual void consumerDetached(Consumer&) noexcept {}
 
  protected:
   ~Producer() = default;
@@ -45,6 +61,14 @@ class Consumer {
   // Queues all parts as one write: the mark is tested once, at the end.
   virtual void writeSequence(std::span<const Bytes> parts) = 0;
 
+  // Text, as write(Bytes); a string that is given away is not copied when it is long.
+  void write(std::string_view text) { write(asBytes(text)); }
+  void write(const char* text) { write(std::string_view(text)); }
+  void write(std::string&& text) {
+    if (text.size() < kTakeAtLeast) return write(asBytes(text));
+    write(Buffer(std::move(text)));
+  }
+
   // From now on `producer` is paused and resumed with this consumer. A pull producer is resumed
   // inside this call. A consumer that is disconnected stops the producer at once instead.
   // Throws std::logic_error when a producer is registered already; that one stays.
@@ -53,7 +77,14 @@ class Consumer {
   // The producer has finished; a pending close or half-close may proceed. Harmless with none.
   virtual void unregisterProducer() = 0;
 
+  // The registered producer has finished by itself (see Producer::hasFinished()): what waits for it
+  // may proceed. It stays registered.
+  virtual void producerFinished() {}
+
  protected:
+  // Below this many bytes a copy is cheaper than an owner.
+  static constexpr std::size_t kTakeAtLeast = 2048;
+
   ~Consumer() = default;
 };
 

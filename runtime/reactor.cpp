@@ -2,6 +2,7 @@
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/signal_watch.h>
 #include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/write_buffer.h>
 
 #include <unistd.h>
 
@@ -20,6 +21,9 @@ constexpr Duration kAbandonLimit = std::chrono::seconds(5);
 
 // How long a turn waits for it.
 constexpr Duration kPatience = std::chrono::milliseconds(100);
+
+// How long a connection does not write when the kernel is short of memory.
+constexpr Duration kStallPause = std::chrono::milliseconds(10);
 
 // How often what a connectionLost() has opened is disconnected in its turn.
 constexpr unsigned kMostRoundsOfDisconnecting = 100;
@@ -45,7 +49,10 @@ class Flagged {
 Reactor::Reactor(ReactorOptions options)
     : calls_(options.threadCallLimit),
       process_(::getpid()),
-      log_(options.log ? std::move(options.log) : Log(&logToStderr)) {}
+      log_(options.log ? std::move(options.log) : Log(&logToStderr)) {
+  buffers_.setLimit(options.bufferLimit);
+  holders_.reserve(kHoldersKept);
+}
 
 Reactor::~Reactor() = default;
 
@@ -82,6 +89,7 @@ void Reactor::turn(std::optional<Duration> atMost) {
   runCalls();
   flushWriters();
   reap();  // What has ended in a call does not wait for the next event.
+  buffers_.collectKept();
   poll(stopping_ && !stopped ? Duration::zero() : waitTime(atMost));
   reap();
 }
@@ -137,7 +145,23 @@ void Reactor::retire(ReactorObject& object) noexcept {
   retired_.pushBack(object);
 }
 
+std::unique_ptr<WriteBuffer> Reactor::takeHolder() {
+  if (holders_.empty()) return std::make_unique<WriteBuffer>(buffers_);
+  std::unique_ptr<WriteBuffer> holder = std::move(holders_.back());
+  holders_.pop_back();
+  return holder;
+}
+
+void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
+  if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
+}
+
 void Reactor::writeSoon(Connection& connection) noexcept { writers_.pushBack(connection); }
+
+void Reactor::writeLater(Connection& connection) noexcept {
+  stalled_.pushBack(connection);
+  if (!stallOver_.active()) stallOver_.arm(kStallPause);
+}
 
 void Reactor::deferToNextTurn(Connection& connection) noexcept { deferred_.pushBack(connection); }
 
@@ -242,6 +266,7 @@ void Reactor::abandonAll() noexcept {
 
 // Leaked, not freed: the kernel may still use it, or it is another process's.
 void Reactor::forgetAll() noexcept {
+  buffers_.closeKept();
   leaked_ = !objects_.empty() || !retired_.empty();
   while (!objects_.empty()) objects_.popFront();
   while (!retired_.empty()) retired_.popFront();

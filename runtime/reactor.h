@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@ namespace penstock {
 
 class Connection;
 class SignalWatch;
+class WriteBuffer;
 struct InWriters;
 struct InDeferred;
 
@@ -59,6 +61,10 @@ struct ReactorOptions {
   // how many on that really saves a copy; on loopback it never does. Worth it for bulk over a
   // network card, and best with write(Buffer). 0: never. A sensible start is 65536.
   std::size_t uringZeroCopyFrom = 0;
+
+  // How many bytes may wait in all connections of the loop together, to be sent or delivered. The
+  // connection whose write goes beyond it is lost with ConnectionError::kBufferLimit.
+  std::size_t bufferLimit = std::numeric_limits<std::size_t>::max();
 
   // Kernel features to do without, as bits of uring::Feature; for tests of the fallbacks.
   std::uint32_t uringFeaturesOff = 0;
@@ -162,13 +168,26 @@ class PENSTOCK_API Reactor {
   virtual PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                       ConnectHandler handler) = 0;
 
+  // What the loop holds of memory for bytes, now.
+  struct Memory {
+    std::size_t queuedBytes;    // Wait to be sent or delivered, wherever they lie.
+    std::size_t sendBlocks;     // Allocated for bytes that were copied, in use or kept for use.
+    std::size_t receiveBlocks;  // Allocated to receive into, in use or kept for use.
+  };
+  virtual Memory memory() const noexcept = 0;
+
   // Disconnects everything open. Twisted: disconnectAll.
   void disconnectAll();
 
   // --- For the parts of the runtime ------------------------------------------------------------
 
+  // What a connection holds of what it has received. Give it back empty. May throw std::bad_alloc.
+  std::unique_ptr<WriteBuffer> takeHolder();
+  void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
+
   TimerQueue& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return buffers_; }
+  const BufferPool& buffers() const noexcept { return buffers_; }
   TimePoint deadlineAfter(Duration delay) const;
   void log(std::string_view line) noexcept;
   void logException(std::string_view where) noexcept;  // Inside a catch block.
@@ -177,6 +196,9 @@ class PENSTOCK_API Reactor {
   void adopt(ReactorObject& object) noexcept { objects_.pushBack(object); }
   void retire(ReactorObject& object) noexcept;
   void writeSoon(Connection& connection) noexcept;  // Flush it once, at the end of the turn.
+
+  // The same after a pause: the kernel is short of memory.
+  void writeLater(Connection& connection) noexcept;
   void deferToNextTurn(Connection& connection) noexcept;
 
  protected:
@@ -213,6 +235,8 @@ class PENSTOCK_API Reactor {
     Callback callback;
   };
 
+  static constexpr std::size_t kHoldersKept = 64;
+
   void turn(std::optional<Duration> atMost);
   std::optional<Duration> waitTime(std::optional<Duration> atMost) const;
   bool disconnectMore(unsigned& rounds) noexcept;
@@ -229,9 +253,12 @@ class PENSTOCK_API Reactor {
   IntrusiveList<ReactorObject, InReactor> objects_;
   IntrusiveList<ReactorObject, InReactor> retired_;
   IntrusiveList<Connection, InDeferred> deferred_;
+  std::vector<std::unique_ptr<WriteBuffer>> holders_;  // Not in use.
   std::vector<Trigger> triggers_;
   TriggerId lastTrigger_ = 0;
   std::unique_ptr<SignalWatch> signals_;
+  IntrusiveList<Connection, InWriters> stalled_;  // Write once the pause is over.
+  Timer stallOver_{*this, [this] { writers_.append(stalled_); }};
   bool running_ = false;
   bool stopping_ = false;
   bool inTurn_ = false;

@@ -40,8 +40,27 @@ class Transport : public Consumer, public Producer {
   // unregisterProducer() and loseConnection() in one.
   virtual void stopConsuming() = 0;
 
-  // As a producer: pauseProducing() stops delivering what is received, and no dataReceived()
-  // comes until resumeProducing(); stopProducing() is loseConnection().
+  // As a producer, which the consumer that it is registered with calls: pauseProducing() stops
+  // delivering what is received, and no dataReceived() comes until resumeProducing();
+  // stopProducing() is loseConnection(). It has finished once it reads no more for good.
+
+  // The same for the application itself, which no consumer undoes: bytes and the end of input are
+  // delivered only while both allow it. A reset is told all the same.
+  virtual void pauseReading() = 0;
+  virtual void resumeReading() = 0;
+
+  // The default for setDeliveryLimit, in bytes.
+  static constexpr std::size_t kDeliveryLimit = 65536;
+
+  // One dataReceived() brings at most `bytes`, 1 or more. What one receive brought beyond it comes
+  // in further calls, and waits in memory while reading is paused between them: at most one
+  // receive, which is bounded by the loop. Throws std::invalid_argument for 0.
+  virtual void setDeliveryLimit(std::size_t bytes) = 0;
+
+  // Inside dataReceived(): a Buffer of `bytes`, which are part of what is being delivered. Large
+  // ones are kept where they lie, without a copy, as long as not too much is kept so; else it is a
+  // copy. Good on any thread, also after the reactor.
+  virtual Buffer keep(Bytes bytes) = 0;
 
   // Full is strictly more than `bytes` waiting: then a streaming producer is paused.
   virtual void setHighWaterMark(std::size_t bytes) = 0;
@@ -49,6 +68,12 @@ class Transport : public Consumer, public Producer {
   // A paused producer is resumed when no more than `bytes` wait. The default 0 is Twisted's rule:
   // resume when all has been handed to the kernel. Must be below the high-water mark.
   virtual void setLowWaterMark(std::size_t bytes) = 0;
+
+  // More than `bytes` waiting to be sent, and the connection is lost with
+  // ConnectionError::kBufferLimit in the next turn: nothing more is accepted or sent, and the peer
+  // sees a reset. For writers that no back-pressure reaches. At most 4294967295, which is the
+  // default and means no limit. ReactorOptions::bufferLimit is that of a whole loop.
+  virtual void setBufferLimit(std::size_t bytes) = 0;
 
   // The state, by Twisted's names.
   virtual bool connected() const noexcept = 0;           // Between made and lost.
@@ -69,8 +94,9 @@ class Transport : public Consumer, public Producer {
   virtual Reactor& reactor() const noexcept = 0;
 
   // Puts `next` in the place of the protocol and gives that back; neither is called. The one given
-  // back may be running: whoever gets it keeps it until its call has returned.
-  virtual std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept = 0;
+  // back may be running: whoever gets it keeps it until its call has returned. Throws
+  // std::invalid_argument when `next` is null.
+  virtual std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) = 0;
 
  protected:
   ~Transport() = default;
@@ -82,13 +108,24 @@ class Transport : public Consumer, public Producer {
 // IHalfCloseableProtocol.
 class Protocol {
  public:
+  Protocol() noexcept = default;
+  Protocol(const Protocol&) = delete;
+  Protocol& operator=(const Protocol&) = delete;
   virtual ~Protocol() = default;
 
-  // Once, first. `transport` is good until connectionLost() returns.
-  virtual void connectionMade(Transport& transport) = 0;
+  // The connection this is the protocol of: from connectionMade() until connectionLost() returns,
+  // or another protocol takes its place. Not before, and not afterwards.
+  Transport& transport() const noexcept { return *transport_; }
 
-  // `bytes` are valid during the call only, and never empty.
-  virtual void dataReceived(Bytes bytes) = 0;
+  // Once, first. `transport` is what transport() gives from now on.
+  virtual void connectionMade([[maybe_unused]] Transport& transport) {}
+
+  // `bytes` are valid during the call only, and never empty. At most the delivery limit.
+  virtual void dataReceived([[maybe_unused]] Bytes bytes) {}
+
+  // All that was written has been handed to the kernel, after some of it had to wait for its turn:
+  // each time the queue has run empty and no producer was asked for more.
+  virtual void flushed() {}
 
   // Whether this protocol wants the two calls below. One that does not is disconnected when
   // its peer ends the sending side.
@@ -101,7 +138,18 @@ class Protocol {
   virtual void writeConnectionLost() {}
 
   // Once, last. Falsy: both sides finished cleanly. The protocol is destroyed afterwards.
-  virtual void connectionLost(std::error_code why) = 0;
+  virtual void connectionLost([[maybe_unused]] std::error_code why) {}
+
+  // For transports, and for protocols that wrap others: sets transport(), and tells that the
+  // connection was made. Twisted: IProtocol.makeConnection.
+  void makeConnection(Transport& transport) {
+    attachTo(transport);
+    connectionMade(transport);
+  }
+  void attachTo(Transport& transport) noexcept { transport_ = &transport; }
+
+ private:
+  Transport* transport_ = nullptr;
 };
 
 // Makes the protocol of each new connection; a null one refuses the connection.

@@ -12,8 +12,7 @@ void WriteBuffer::append(Bytes bytes) {
   if (!lender) return appendCopy(bytes);
   if (first_ && last_->block == lender && last_->end == bytes.data()) {
     last_->end += bytes.size();
-    size_ += bytes.size();
-    return;
+    return grow(bytes.size());
   }
   addSegment(lender, bytes);
   lender->retain();
@@ -60,6 +59,7 @@ void WriteBuffer::share(std::size_t count, WriteBuffer& with) const {
 void WriteBuffer::consume(std::size_t count) noexcept {
   assert(count <= size_);
   size_ -= count;
+  pool_.unqueued(count);
   while (first_) {
     Segment& segment = *first_;
     const std::size_t length = segment.end - segment.begin;
@@ -81,7 +81,7 @@ Segment& WriteBuffer::addSegment(Block* block, Bytes bytes) {
   segment.appendable = false;
   (first_ ? last_->next : first_) = &segment;
   last_ = &segment;
-  size_ += bytes.size();
+  grow(bytes.size());
   return segment;
 }
 
@@ -92,7 +92,7 @@ std::size_t WriteBuffer::fillTail(Bytes bytes) noexcept {
   const std::size_t count = std::min(room, bytes.size());
   if (count > 0) std::memcpy(const_cast<std::byte*>(last_->end), bytes.data(), count);
   last_->end += count;
-  size_ += count;
+  grow(count);
   return count;
 }
 

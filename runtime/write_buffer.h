@@ -48,6 +48,9 @@ class PENSTOCK_API WriteBuffer {
   // pool: they stay where they are until both have consumed them.
   void share(std::size_t count, WriteBuffer& with) const;
 
+  // The block that the first run lies in; null if it is another's memory. Not when empty.
+  Block* frontBlock() const noexcept { return first_->block; }
+
   // Forgets the first `count` bytes, at most size().
   void consume(std::size_t count) noexcept;
 
@@ -58,6 +61,10 @@ class PENSTOCK_API WriteBuffer {
  private:
   Segment& addSegment(Block* block, Bytes bytes);
   std::size_t fillTail(Bytes bytes) noexcept;
+  void grow(std::size_t count) noexcept {
+    size_ += count;
+    pool_.queued(count);
+  }
 
   BufferPool& pool_;
   Segment* first_ = nullptr;

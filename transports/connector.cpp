@@ -29,9 +29,10 @@ class Connector::Tracked final : public Protocol {
     connector_->tracked_ = this;
     connector_->transport_ = &transport;
     connector_->state_ = State::kConnected;
-    protocol_->connectionMade(transport);
+    protocol_->makeConnection(transport);
   }
   void dataReceived(Bytes bytes) override { protocol_->dataReceived(bytes); }
+  void flushed() override { protocol_->flushed(); }
   bool isHalfCloseable() const noexcept override { return protocol_->isHalfCloseable(); }
   void readConnectionLost() override { protocol_->readConnectionLost(); }
   void writeConnectionLost() override { protocol_->writeConnectionLost(); }

@@ -23,6 +23,7 @@ class Loopback final : public Connection {
     second.peer_ = &first;
   }
 
+  using Connection::deliveryLimit;
   void open() { connectionMade(); }
 
   void flush() override;
@@ -47,9 +48,8 @@ class Loopback final : public Connection {
   void actNextTurn() noexcept;
 
   Loopback* peer_ = nullptr;  // Null once it is gone.
-  bool reading_ = false;
-  bool endReached_ = false;  // The peer sends no more; told when reading is on.
-  bool wasReset_ = false;    // Told in the next turn.
+  bool endReached_ = false;   // The peer sends no more; told when reading is on.
+  bool wasReset_ = false;     // Told in the next turn.
 };
 
 void Loopback::flush() {
@@ -66,7 +66,8 @@ void Loopback::flush() {
 // The other side's callbacks may do anything to either of them; both stay until the turn ends.
 void Loopback::passOn(std::size_t most) {
   while (most > 0 && bufferedBytes() > 0 && peer_ && peer_->takesBytes()) {
-    const Bytes run = outgoing_.front().first(std::min(outgoing_.front().size(), most));
+    const std::size_t limit = std::min(most, peer_->deliveryLimit());
+    const Bytes run = outgoing_.front().first(std::min(outgoing_.front().size(), limit));
     if (!peer_->dropsBytes()) peer_->deliver(run);
     if (disconnected() || aborting()) return;
     outgoing_.consume(run.size());

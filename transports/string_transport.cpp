@@ -14,6 +14,10 @@ void StringTransport::writeSequence(std::span<const Bytes> parts) {
   for (const Bytes part : parts) write(part);
 }
 
+Buffer StringTransport::keep(Bytes bytes) {
+  return Buffer(std::vector<std::byte>(bytes.begin(), bytes.end()));
+}
+
 void StringTransport::registerProducer(Producer& producer, Production production) {
   if (producer_) {
     throw std::logic_error(

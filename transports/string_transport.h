@@ -30,6 +30,7 @@ class PENSTOCK_API StringTransport final : public Transport {
   ProducerState producerState() const noexcept { return producerState_; }
   bool aborting() const noexcept { return aborting_; }
 
+  using Transport::write;
   void write(Bytes bytes) override;
   void write(Buffer buffer) override;
   void writeSequence(std::span<const Bytes> parts) override;
@@ -45,6 +46,13 @@ class PENSTOCK_API StringTransport final : public Transport {
   void resumeProducing() override;
   void stopProducing() override;
 
+  void pauseReading() override { readingPaused_ = true; }
+  void resumeReading() override { readingPaused_ = false; }
+  bool readingPaused() const noexcept { return readingPaused_; }
+  void setDeliveryLimit(std::size_t) override {}  // It delivers nothing.
+  Buffer keep(Bytes bytes) override;
+
+  void setBufferLimit(std::size_t) override {}
   void setHighWaterMark(std::size_t) override {}  // There is nothing to be full of.
   void setLowWaterMark(std::size_t) override {}
 
@@ -61,7 +69,7 @@ class PENSTOCK_API StringTransport final : public Transport {
   Reactor& reactor() const noexcept override;
 
   // Keeps `next` for the one after it; the first gets null.
-  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept override {
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
     return std::exchange(protocol_, std::move(next));
   }
 
@@ -77,6 +85,7 @@ class PENSTOCK_API StringTransport final : public Transport {
   bool disconnecting_ = false;
   bool writeDisconnecting_ = false;
   bool aborting_ = false;
+  bool readingPaused_ = false;
 };
 
 }  // namespace penstock

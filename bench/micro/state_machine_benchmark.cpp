@@ -22,7 +22,7 @@ class EagerTransport final : public ConsumerMixin {
 
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override { std::abort(); }
-  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept override {
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
     return next;
   }
 

@@ -30,8 +30,24 @@ void FileDescriptor::open(bool readsDry) {
 void FileDescriptor::startReading() {
   if (inputEnded()) return;
   reading_ = true;
-  if (readable_ && !lent() && !aborting() && !ListNode<InDeferred>::linked())
+  readSoon();
+}
+
+// What is held comes first, in the next turn; then what is in the socket.
+void FileDescriptor::readSoon() noexcept {
+  if (!wantsInput() || ListNode<InDeferred>::linked()) return;
+  if (holdsInput()) {
+    loop().deferToNextTurn(*this);
+  } else if (readable_ && !lent()) {
     loop().readAgain(*this);
+  }
+}
+
+void FileDescriptor::continueDeferred() {
+  if (holdsInput()) deliverHeld();
+  if (disconnected()) return;
+  if (lent() && !holdsInput()) return stopForLending();
+  readSoon();
 }
 
 void FileDescriptor::stopReading() {
@@ -46,6 +62,7 @@ void FileDescriptor::startWriting() {
 // Changing the registration makes the kernel report what is ready already.
 void FileDescriptor::stopForLending() {
   ListNode<InDeferred>::unlink();
+  if (holdsInput() && mayWantInput()) return readSoon();
   watchesSpace_ = true;
   loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
@@ -74,49 +91,35 @@ void FileDescriptor::readyForUser(std::uint32_t events) {
     spaceAwaited_ = false;
     if (ListNode<InWriters>::linked() || bufferedBytes() > 0) doWrite();
   }
+  if (holdsInput() && mayWantInput()) return;
   lentReady((events & kReadable) != 0, (events & EPOLLOUT) != 0);
 }
 
-// Reading is off. A reset is reported at once; the end of input waits until reading is on again,
-// unless there is something to write, which can go nowhere.
 void FileDescriptor::hangUp(std::uint32_t events) {
   if (aborting()) {  // As in Twisted, a protocol that asked for input again hears its end.
     if (reading_ && !(events & EPOLLIN) && isHalfCloseable()) endOfInput();
     return;
   }
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (events & EPOLLERR) {
-    systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-  }
-  if (error != 0) return connectionLost(errorOf(-error));
-  const bool writing = ListNode<InWriters>::linked() || bufferedBytes() > 0;
-  if ((events & EPOLLHUP) && writing) connectionLost(ConnectionError::kLost);
+  Connection::hangUp((events & EPOLLERR) != 0, (events & EPOLLHUP) != 0);
 }
 
 void FileDescriptor::doRead() {
-  if (!reading_ || !readable_ || aborting()) return;
-  Block& block = loop().receiveBlock(fullReads_ >= kFullReadsForBulk);
+  if (!wantsInput() || !readable_ || holdsInput()) return;
+  Block* const block = loop().receiveBlock(fullReads_ >= kFullReadsForBulk);
+  if (!block) return abortFor(AbortReason::kNoMemory);
   ssize_t count;
   do {
-    count = readSome({block.data, block.capacity});
+    count = readSome({block->data, block->capacity});
   } while (count == -EINTR);
-  if (count > 0) received(static_cast<std::size_t>(count), block);
-  block.release();
+  if (count > 0) {
+    noteSize(static_cast<std::size_t>(count), block->capacity);
+    readable_ = count == block->capacity || readsDry_;
+    received(*block, {block->data, static_cast<std::size_t>(count)});
+    readSoon();
+  }
+  block->release();
   if (count == 0) endOfInput();
   if (count < 0) readFailed(count);
-}
-
-void FileDescriptor::received(std::size_t count, Block& block) {
-  noteSize(count, block.capacity);
-  readable_ = count == block.capacity || readsDry_;
-  {
-    const Bytes bytes(block.data, count);
-    const BufferPool::Lending lending(loop().buffers(), block, bytes);
-    deliver(bytes);
-  }
-  const bool more = readable_ && reading_ && !disconnected() && !lent();
-  if (more && !ListNode<InDeferred>::linked()) loop().readAgain(*this);
 }
 
 void FileDescriptor::noteSize(std::size_t count, std::size_t room) noexcept {
@@ -158,8 +161,7 @@ void FileDescriptor::doWriteEarly() {
 void FileDescriptor::writeFailed(long error) {
   if (error == -EAGAIN) return waitForSpace();
   if (error != -ENOBUFS && error != -ENOMEM) return connectionLost(errorOf(error));
-  watchesSpace_ = false;  // The socket has space and no edge will come: have the kernel look again.
-  waitForSpace();
+  if (!ListNode<InWriters>::linked()) loop().writeLater(*this);
 }
 
 // Changing the registration makes the kernel look again, so space that came meanwhile is seen.
@@ -170,8 +172,10 @@ void FileDescriptor::waitForSpace() noexcept {
   loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
 
+// A copy of the descriptor elsewhere would keep it in epoll, for an object that is gone.
 void FileDescriptor::letGo(bool reset) noexcept {
-  if (reset) resetOnClose();
+  endSocket(reset);
+  fd_ = loop().unwatch(std::move(fd_));
   fd_.reset();
 }
 

@@ -50,9 +50,10 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
   static constexpr std::uint8_t kFullReadsForBulk = 2;
 
   void letGo(bool reset) noexcept final;
+  void continueDeferred() final;
   void hangUp(std::uint32_t events);
   void readyForUser(std::uint32_t events);
-  void received(std::size_t count, Block& block);
+  void readSoon() noexcept;
   void readFailed(long error);
   void noteSize(std::size_t count, std::size_t room) noexcept;
   void doWrite();
@@ -60,7 +61,6 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
   void waitForSpace() noexcept;
   Reactor& loop() const noexcept;
 
-  bool reading_ : 1 = false;       // The protocol wants data.
   bool readable_ : 1 = false;      // An edge was seen and the descriptor not yet read dry.
   bool readsDry_ : 1 = false;      // A short read does not tell that nothing is left.
   bool spaceAwaited_ : 1 = false;  // Nothing can be sent before the next EPOLLOUT.

@@ -36,6 +36,10 @@ Reactor::~Reactor() { abandonAll(); }
 
 int Reactor::socketFlags() const noexcept { return SOCK_NONBLOCK | SOCK_CLOEXEC; }
 
+Reactor::Memory Reactor::memory() const noexcept {
+  return {buffers().queuedBytes(), buffers().allocatedBytes(), receiveBlocks_.allocatedBytes()};
+}
+
 Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
   const bool isUnix = isUnixSocket(fd.get());
   return Stream::open(*this, std::move(fd), std::move(protocol), isUnix);

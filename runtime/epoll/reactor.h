@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/receive_blocks.h>
 
 #include <sys/epoll.h>
 
@@ -31,6 +32,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Backend backend() const noexcept override { return Backend::kEpoll; }
   int pollDescriptor() const noexcept override { return epoll_.get(); }
   int socketFlags() const noexcept override;
+  Memory memory() const noexcept override;
 
   Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
   Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
@@ -52,12 +54,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // as soon as the event is done, while what it sends is in the cache.
   void flushSoon(FileDescriptor& descriptor) noexcept;
 
-  // Memory to receive into. Bulk reads get more of it, as long as what they bring may be lent:
-  // copying so much for each peer that does not read would hold far more than the mark.
-  Block& receiveBlock(bool bulk) {
-    const bool mayLend = bulk_.used() + 1 < kBulkBlocks;
-    return bulk && mayLend ? bulk_.take() : usual_.take();
-  }
+  // Memory to receive into; see ReceiveBlocks::take().
+  Block* receiveBlock(bool bulk) noexcept { return receiveBlocks_.take(bulk); }
 
  protected:
   void poll(std::optional<Duration> timeout) override;
@@ -69,18 +67,10 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   static constexpr std::size_t kEventsPerTurn = 256;
 
-  // Receive blocks in use beyond these are not lent to write buffers any more: 4 and 2 MiB. Of
-  // the bulk ones this leaves one in use, which stays in the cache.
-  static constexpr std::uint32_t kUsualRead = 65536;
-  static constexpr std::size_t kUsualBlocks = 64;
-  static constexpr std::uint32_t kBulkRead = 1 << 20;
-  static constexpr std::size_t kBulkBlocks = 2;
-
   template <class Handle>
   void dispatch(Handle handle);
 
-  BlockPool usual_{kUsualRead, kUsualBlocks};
-  BlockPool bulk_{kBulkRead, kBulkBlocks};
+  ReceiveBlocks receiveBlocks_;
   OwnedFd epoll_;
   OwnedFd event_;
   std::unique_ptr<Waker> waker_;

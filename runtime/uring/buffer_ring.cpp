@@ -2,8 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
-
 namespace penstock::uring {
 
 std::unique_ptr<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, std::uint16_t count,
@@ -20,12 +18,7 @@ std::unique_ptr<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, 
 }
 
 BufferRing::BufferRing(std::uint16_t group, std::uint16_t count, std::uint32_t size)
-    : group_(group),
-      count_(count),
-      size_(size),
-      blocks_(count),
-      idAfter_(count),
-      mostKept_(count / 2) {}
+    : group_(group), count_(count), size_(size), blocks_(count) {}
 
 BufferRing::~BufferRing() {
   if (entries_) munmap(entries_, count_ * sizeof(io_uring_buf));
@@ -56,8 +49,6 @@ void BufferRing::provide(std::uint16_t id) noexcept {
   entries_[slot].addr = reinterpret_cast<std::uint64_t>(blocks_[id].data);
   entries_[slot].len = size_;
   entries_[slot].bid = id;
-  idAfter_[lastProvided_] = id;
-  lastProvided_ = id;
   ++tail_;
   auto* ring = reinterpret_cast<io_uring_buf_ring*>(entries_);
   io_uring_smp_store_release(&ring->tail, tail_);
@@ -68,20 +59,10 @@ void BufferRing::blockReleased(Block& block) noexcept {
   provide(static_cast<std::uint16_t>(&block - blocks_.data()));
 }
 
-BufferRing::Filled::Filled(BufferRing& ring, std::uint32_t cqeFlags, std::size_t count) noexcept
-    : ring_(ring),
-      id_(static_cast<std::uint16_t>(cqeFlags >> IORING_CQE_BUFFER_SHIFT)),
-      left_(count) {}
-
-// The chain of ids stays right whatever order completions come in: a buffer's successor changes
-// only once the buffer itself was provided again.
-Block& BufferRing::Filled::take(Bytes& bytes) noexcept {
-  Block& block = ring_.blocks_[id_];
-  id_ = ring_.idAfter_[id_];
+Block& BufferRing::filled(std::uint32_t cqeFlags) noexcept {
+  Block& block = blocks_[cqeFlags >> IORING_CQE_BUFFER_SHIFT];
   block.references = 1;
-  ++ring_.taken_;
-  bytes = {block.data, std::min<std::size_t>(left_, ring_.size_)};
-  left_ -= bytes.size();
+  ++taken_;
   return block;
 }
 

@@ -23,29 +23,12 @@ class BufferRing final : public BlockHome {
 
   std::uint16_t group() const noexcept { return group_; }
 
-  // The buffers of one completion: the kernel has filled the one named in its `flags`, and behind
-  // it in the order of the ring, with `count` bytes. Each must be taken once, in order.
-  class Filled {
-   public:
-    Filled(BufferRing& ring, std::uint32_t cqeFlags, std::size_t count) noexcept;
-
-    bool empty() const noexcept { return left_ == 0; }
-
-    // The next buffer with its bytes, holding one reference for the caller to release. Those that
-    // lie side by side are still given one by one.
-    Block& take(Bytes& bytes) noexcept;
-
-   private:
-    BufferRing& ring_;
-    std::uint16_t id_;
-    std::size_t left_;
-  };
+  // The buffer that a completion with these `flags` names as filled, with one reference for the
+  // caller to release.
+  Block& filled(std::uint32_t cqeFlags) noexcept;
 
   void blockReleased(Block& block) noexcept override;
-  bool mayKeep() const noexcept override { return taken_ <= mostKept_; }
-
-  // How many write buffers may keep at a time; half of them, unless said otherwise here.
-  void allowKeeping(std::uint16_t most) noexcept { mostKept_ = most; }
+  bool mayKeep() const noexcept override { return taken_ <= count_ / 2; }
 
   // Whether a receive may find one.
   bool anyWithKernel() const noexcept { return taken_ < count_; }
@@ -63,12 +46,9 @@ class BufferRing final : public BlockHome {
   const std::uint32_t size_;
   io_uring_buf* entries_ = nullptr;  // Shared with the kernel; the tail lies in the first.
   std::byte* memory_ = nullptr;
-  std::vector<Block> blocks_;           // By buffer id.
-  std::vector<std::uint16_t> idAfter_;  // By id: the buffer that was provided next.
-  std::uint16_t lastProvided_ = 0;
+  std::vector<Block> blocks_;  // By buffer id.
   std::uint16_t tail_ = 0;
   std::uint16_t taken_ = 0;
-  std::uint16_t mostKept_;
 };
 
 }  // namespace penstock::uring

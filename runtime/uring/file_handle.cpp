@@ -18,7 +18,8 @@ namespace penstock::uring {
 FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
     : Connection(reactor, std::move(fd), std::move(protocol)),
       OperationNode<Reading>(&readCompletes),
-      OperationNode<Writing>(&writeCompletes) {
+      OperationNode<Writing>(&writeCompletes),
+      OperationNode<Watching>(&watchCompletes) {
   if (reactor.zeroCopyFrom() > 0) {
     zeroCopyFrom_ = static_cast<std::uint8_t>(std::bit_width(reactor.zeroCopyFrom() - 1));
   }
@@ -43,10 +44,15 @@ void FileHandle::writeCompletes(Operation& operation, int result, std::uint32_t 
       .writeCompleted(result, flags);
 }
 
+void FileHandle::watchCompletes(Operation& operation, int result, std::uint32_t flags) {
+  static_cast<FileHandle&>(static_cast<OperationNode<Watching>&>(operation))
+      .hangUpSeen(result, flags);
+}
+
 void FileHandle::startReading() {
   if (inputEnded() || aborting()) return;
   reading_ = true;
-  if (held_ || heldEnd_) {
+  if (holdsInput() || heldEnd_) {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
   } else {
     doRead();
@@ -69,9 +75,22 @@ void FileHandle::stopForLending() {
   if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
 }
 
+// A poll of no event hears of errors and hang-ups all the same. It stays when reading goes on, so
+// that the next pause finds it there.
+void FileHandle::watchForHangUp() {
+  if (watches().inFlight() || lent() || disconnected()) return;
+  loop().submit(watches(),
+                [this](io_uring_sqe& entry) { io_uring_prep_poll_add(&entry, fd_.get(), 0); });
+}
+
+void FileHandle::hangUpSeen(int result, std::uint32_t) {
+  if (result <= 0 || reading_ || lent() || disconnected() || aborting()) return;
+  hangUp((result & POLLERR) != 0, (result & POLLHUP) != 0);
+}
+
 // What was received before, nobody will hear once the connection is closing.
 bool FileHandle::mayLend() const noexcept {
-  return lent() && (disconnecting() || (!held_ && !heldEnd_));
+  return lent() && (disconnecting() || (!holdsInput() && !heldEnd_));
 }
 
 // The borrower's system calls must not block, so from here on the descriptor is non-blocking.
@@ -114,13 +133,20 @@ void FileHandle::doRead() {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
   }
-  if (!reading_ || held_ || heldEnd_) return;
+  if (!reading_ || holdsInput() || heldEnd_) return;
   if (awaitsBulkBuffer()) {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
   }
   readKind_ = nextReadKind();
-  if (readKind_ == ReadKind::kBlock && !readBlock_) readBlock_ = &loop().receiveBlock();
+  if (readKind_ == ReadKind::kBlock) {
+    if (!loop().mayBeginBlockRead()) {
+      if (!ListNode<InDeferred>::linked()) loop().deferUntilBuffersReturn(*this);
+      return;
+    }
+    readBlock_ = loop().beginBlockRead(isBulk());
+    if (!readBlock_) return abortFor(AbortReason::kNoMemory);
+  }
   submitRead();
 }
 
@@ -128,9 +154,11 @@ bool FileHandle::awaitsBulkBuffer() const noexcept {
   return isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kReturning;
 }
 
+// Small messages share a ring of small buffers, which costs one operation and no memory of a
+// connection's own. Large ones arrive whole in a block, which is taken only when something is
+// there.
 FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
-  if (!loop().receiveRing(false)) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
-  if (isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kFree) return ReadKind::kBulk;
+  if (large_ || !loop().receiveRing()) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
   return multishotWorks_ ? ReadKind::kMultishot : ReadKind::kOnce;
 }
 
@@ -144,14 +172,12 @@ void FileHandle::submitRead() {
     }
     prepareRead(entry, {});
     entry.flags |= IOSQE_BUFFER_SELECT;
-    entry.buf_group = loop().receiveRing(readKind_ == ReadKind::kBulk)->group();
-    if (readKind_ == ReadKind::kMultishot) entry.ioprio |= IORING_RECV_MULTISHOT;
-    const bool bundles = readKind_ != ReadKind::kBulk && loop().ring().has(kReceiveBundles);
-    if (bundles) entry.ioprio |= kRecvSendBundle;
-    if (readKind_ == ReadKind::kOnce) entry.len = kMostBytesPerRead;
-    // A multishot that polls first takes what it finds ready for one event: it would receive the
-    // bytes and miss the end that came with them.
-    if (!moreWaits_ && readKind_ != ReadKind::kMultishot) {
+    entry.buf_group = loop().receiveRing()->group();
+    if (readKind_ == ReadKind::kMultishot) {
+      entry.ioprio |= IORING_RECV_MULTISHOT;
+    } else if (!readable_) {
+      // Not for a multishot: it would take what it finds ready for one event, and miss the end that
+      // came with the bytes.
       entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
     }
   });
@@ -159,77 +185,42 @@ void FileHandle::submitRead() {
 
 void FileHandle::readCompleted(int result, std::uint32_t flags) {
   if (readKind_ == ReadKind::kLent) return lentCompleted(result);
-  if (disconnected() || disconnecting() || aborting()) {
-    dropReceived(result, flags);
+  if (readKind_ == ReadKind::kReadiness && result > 0) {
+    readable_ = true;
   } else if (result > 0) {
-    received(result, flags);
+    filled(static_cast<std::size_t>(result), flags);
   } else {
-    readEnded(result);
+    if (readBlock_) loop().endBlockRead(*std::exchange(readBlock_, nullptr));
+    mayWantInput() ? readEnded(result) : readEndedLate(result);
   }
   if (!disconnected() && !ListNode<InDeferred>::linked()) doRead();
 }
 
+// Whatever becomes of the bytes, their block goes back.
+void FileHandle::filled(std::size_t count, std::uint32_t flags) {
+  const bool own = readBlock_ != nullptr;
+  Block& block = own ? *std::exchange(readBlock_, nullptr) : loop().receiveRing()->filled(flags);
+  readable_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || count == block.capacity;
+  noteSize(count, block.capacity);
+  received(block, {block.data, count});
+  own ? loop().endBlockRead(block) : block.release();
+}
+
 // Over, or about to be: only an error that makes writing pointless still counts.
-void FileHandle::dropReceived(int result, std::uint32_t flags) noexcept {
-  if (result > 0 && (flags & IORING_CQE_F_BUFFER)) {
-    BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, result);
-    Bytes bytes;
-    while (!filled.empty()) filled.take(bytes).release();
-  }
+void FileHandle::readEndedLate(int result) {
   const bool broken = result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT;
   if (broken && !disconnected() && !aborting()) connectionLost(errorOf(result));
 }
 
-void FileHandle::received(int result, std::uint32_t flags) {
-  const auto count = static_cast<std::size_t>(result);
-  if (readKind_ == ReadKind::kReadiness) {
-    readable_ = true;
-    return;
-  }
-  if (readKind_ == ReadKind::kBulk) loop().bulkBufferTaken();
-  moreWaits_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
-  noteSize(count);
-  if (readKind_ == ReadKind::kBlock) {
-    receivedInBlock(count);
-  } else {
-    receivedInRing(count, flags);
-  }
-}
-
-void FileHandle::receivedInRing(std::size_t count, std::uint32_t flags) {
-  BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, count);
-  while (!filled.empty()) {
-    Bytes bytes;
-    Block& block = filled.take(bytes);
-    accept(block, bytes);
-    block.release();
-  }
-}
-
-void FileHandle::receivedInBlock(std::size_t count) {
-  Block& block = *std::exchange(readBlock_, nullptr);
-  readable_ = count == block.capacity;
-  accept(block, {block.data, count});
-  block.release();
-}
-
-// Delivers `bytes`, or holds a copy of them while the protocol wants none.
-void FileHandle::accept(Block& block, Bytes bytes) {
-  if (disconnected() || disconnecting() || aborting()) return;
-  if (reading_ && !held_) {
-    const BufferPool::Lending lending(loop().buffers(), block, bytes);
-    return deliver(bytes);
-  }
-  if (!held_) held_ = loop().takeHolder();
-  held_->appendCopy(bytes);
-}
-
-// A multishot read that has become bulk makes room for reads of large buffers.
-void FileHandle::noteSize(std::size_t count) noexcept {
-  if (count < kMostBytesPerRead || !moreWaits_) {
+// A multishot read that has become large makes room for reads of blocks.
+void FileHandle::noteSize(std::size_t count, std::size_t room) noexcept {
+  const bool ownBlock = room > Reactor::kSmallRead;
+  large_ = ownBlock ? count > Reactor::kSmallRead : count == room;
+  if (large_ && readKind_ == ReadKind::kMultishot && reads().inFlight()) loop().cancel(reads());
+  if (count < room / 2) {
     fullReads_ = 0;
-  } else if (fullReads_ < kFullReadsForBulk && ++fullReads_ == kFullReadsForBulk) {
-    if (readKind_ == ReadKind::kMultishot && reads().inFlight()) loop().cancel(reads());
+  } else if (ownBlock && count == room && fullReads_ < kFullReadsForBulk) {
+    ++fullReads_;
   }
 }
 
@@ -237,7 +228,7 @@ void FileHandle::readEnded(int result) {
   readable_ = false;
   switch (-result) {
     case 0:
-      if (reading_ && !held_) return endOfInput();
+      if (reading_ && !holdsInput()) return endOfInput();
       heldEnd_ = true;
       if (reading_ && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
       return;
@@ -248,6 +239,8 @@ void FileHandle::readEnded(int result) {
       }
       [[fallthrough]];
     case EAGAIN:
+      if (readKind_ == ReadKind::kBlock) return;  // It was not readable after all.
+      [[fallthrough]];
     case ENOMEM:
       if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
       return;
@@ -261,28 +254,13 @@ void FileHandle::readEnded(int result) {
 
 void FileHandle::continueDeferred() {
   if (mayLend()) return continueLending();
-  if (held_) deliverHeld();
-  if (disconnected() || held_) return;
+  if (holdsInput()) deliverHeld();
+  if (disconnected() || holdsInput()) return;
   if (reading_ && heldEnd_) {
     heldEnd_ = false;
     endOfInput();
   }
   doRead();
-}
-
-// What is being delivered is kept here: the protocol may lose the connection meanwhile.
-void FileHandle::deliverHeld() {
-  std::unique_ptr<WriteBuffer> held = std::move(held_);
-  while (reading_ && !disconnected() && !held->empty()) {
-    const std::size_t count = held->front().size();
-    deliver(held->front());
-    held->consume(count);
-  }
-  if (held->empty()) {
-    loop().giveBack(std::move(held));
-  } else if (!disconnected()) {
-    held_ = std::move(held);
-  }
 }
 
 bool FileHandle::sending() const noexcept {
@@ -346,6 +324,7 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
       [[fallthrough]];
     case ENOBUFS:
     case ENOMEM:
+      return loop().writeLater(*this);
     case EINTR:
     case ECANCELED:
       return startWriting();
@@ -357,8 +336,9 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
 }
 
 void FileHandle::letGo(bool reset) noexcept {
-  if (reset) resetOnClose();  // What is held goes with this object: it may be being delivered.
+  endSocket(reset);
   loop().cancel(reads());
+  loop().cancel(watches());
   loop().cancel(writes());
   if (zeroCopies_ && zeroCopies_->awaitsResult()) loop().cancel(zeroCopies_->operation());
   if (!inUseByKernel()) fd_.reset();

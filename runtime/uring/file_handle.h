@@ -16,6 +16,7 @@ namespace penstock::uring {
 
 struct Reading;
 struct Writing;
+struct Watching;
 class ZeroCopySend;
 
 // At most one write is in flight (several would reorder), and the bytes queued behind it go out
@@ -24,10 +25,13 @@ class ZeroCopySend;
 // Its mirror is epoll::FileDescriptor. Twisted: iocpreactor.abstract.FileHandle.
 class PENSTOCK_API FileHandle : public Connection,
                                 private OperationNode<Reading>,
-                                private OperationNode<Writing> {
+                                private OperationNode<Writing>,
+                                private OperationNode<Watching> {
  public:
   void flush() final { doWrite(); }
-  bool inUseByKernel() const noexcept final { return reads().inFlight() || sending(); }
+  bool inUseByKernel() const noexcept final {
+    return reads().inFlight() || sending() || watches().inFlight();
+  }
 
  protected:
   FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
@@ -40,9 +44,10 @@ class PENSTOCK_API FileHandle : public Connection,
   void stopReading() final;
   void startWriting() final;
   void stopForLending() final;
+  void watchForHangUp() final;
 
-  // Prepare it: a read into `into`, or if that is empty into buffers of `group` that the kernel
-  // picks; and a write of `from`.
+  // Prepare it: a read into `into` that does not wait, or if that is empty one that waits, into a
+  // buffer that the kernel picks; and a write of `from`.
   virtual void prepareRead(io_uring_sqe& entry, MutableBytes into) = 0;
   virtual void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) = 0;
 
@@ -50,17 +55,15 @@ class PENSTOCK_API FileHandle : public Connection,
   friend class ZeroCopySend;
 
   static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
-  static constexpr std::uint32_t kMostBytesPerRead = 65536;  // Of usual buffers.
   static constexpr std::uint8_t kFullReadsForBulk = 2;
   static constexpr std::uint8_t kLeastZeroCopy = 14;  // Learned: 16 KiB.
   static constexpr std::uint8_t kNoZeroCopy = 63;     // The logarithm of more than there ever is.
 
   enum class ReadKind : std::uint8_t {
-    kMultishot,  // Buffers of the usual ring, until told to stop.
+    kMultishot,  // Small: into buffers that the kernel picks, until told to stop.
     kOnce,       // The same, for one completion.
-    kBulk,       // One large buffer of the bulk ring, for one completion.
-    kReadiness,  // No buffer rings here: wait until there is something,
-    kBlock,      // then read into a block of our own.
+    kReadiness,  // Large, or no buffer ring here: wait until there is something,
+    kBlock,      // then read into a block of our own, without waiting.
     kLent,       // Wait for readiness, for whoever has borrowed the descriptor.
   };
 
@@ -73,14 +76,11 @@ class PENSTOCK_API FileHandle : public Connection,
   ReadKind nextReadKind() const noexcept;
   void submitRead();
   void readCompleted(int result, std::uint32_t flags);
-  void received(int result, std::uint32_t flags);
-  void receivedInRing(std::size_t count, std::uint32_t flags);
-  void receivedInBlock(std::size_t count);
-  void dropReceived(int result, std::uint32_t flags) noexcept;
-  void accept(Block& block, Bytes bytes);
+  void filled(std::size_t count, std::uint32_t flags);
   void readEnded(int result);
-  void noteSize(std::size_t count) noexcept;
-  void deliverHeld();
+  void readEndedLate(int result);
+  void noteSize(std::size_t count, std::size_t room) noexcept;
+  void hangUpSeen(int result, std::uint32_t flags);
   bool mayLend() const noexcept;
   void continueLending();
   void lentCompleted(int result);
@@ -98,24 +98,27 @@ class PENSTOCK_API FileHandle : public Connection,
   Reactor& loop() const noexcept;
   Operation& reads() noexcept { return static_cast<OperationNode<Reading>&>(*this); }
   Operation& writes() noexcept { return static_cast<OperationNode<Writing>&>(*this); }
+  Operation& watches() noexcept { return static_cast<OperationNode<Watching>&>(*this); }
   const Operation& reads() const noexcept {
     return static_cast<const OperationNode<Reading>&>(*this);
   }
   const Operation& writes() const noexcept {
     return static_cast<const OperationNode<Writing>&>(*this);
   }
+  const Operation& watches() const noexcept {
+    return static_cast<const OperationNode<Watching>&>(*this);
+  }
   static void readCompletes(Operation& operation, int result, std::uint32_t flags);
   static void writeCompletes(Operation& operation, int result, std::uint32_t flags);
+  static void watchCompletes(Operation& operation, int result, std::uint32_t flags);
 
-  std::unique_ptr<WriteBuffer> held_;   // Received while paused; null if nothing was.
   Block* readBlock_ = nullptr;          // What a read of kind kBlock fills.
   ZeroCopySend* zeroCopies_ = nullptr;  // Not yet let go of by the kernel, the newest first.
   ReadKind readKind_ = ReadKind::kOnce;
   std::uint8_t fullReads_ = 0;               // In a row.
   std::uint8_t zeroCopyFrom_ = kNoZeroCopy;  // Sends of so many bytes or more; its logarithm.
-  bool reading_ : 1 = false;                 // The protocol wants data.
-  bool readable_ : 1 = false;                // A read of kind kReadiness has completed.
-  bool moreWaits_ : 1 = false;               // The last read left something behind in the socket.
+  bool large_ : 1 = false;                   // The last read was more than a small buffer holds.
+  bool readable_ : 1 = false;                // Something waits in the socket, as far as we know.
   bool multishotWorks_ : 1 = false;
   bool heldEnd_ : 1 = false;  // The end of input came while paused.
 };

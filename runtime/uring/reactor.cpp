@@ -15,10 +15,7 @@
 namespace penstock::uring {
 namespace {
 
-constexpr std::uint16_t kUsualGroup = 0;
-constexpr std::uint16_t kBulkGroup = 1;
-constexpr std::uint32_t kReceiveBlock = 65536;
-constexpr std::size_t kReceiveBlocksKept = 64;
+constexpr std::uint16_t kReceiveGroup = 0;
 constexpr Duration kZeroCopyPatience = std::chrono::seconds(1);
 
 }  // namespace
@@ -35,20 +32,17 @@ Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
         ReactorOptions common;
         common.log = std::move(options.log);
         common.threadCallLimit = options.threadCallLimit;
+        common.bufferLimit = options.bufferLimit;
         return common;
       }()),
-      receiveBlocks_(kReceiveBlock, kReceiveBlocksKept),
       ring_(std::move(ring)),
       multishotReceive_(options.uringMultishotReceive) {
   if (ring_->has(kBufferRing)) {
-    usualRing_ = BufferRing::create(*ring_, kUsualGroup, kUsualBuffers, kUsualSize);
-    bulkRing_ = BufferRing::create(*ring_, kBulkGroup, kBulkBuffers, kBulkSize);
-    if (bulkRing_) bulkRing_->allowKeeping(kBulkBuffers);
+    receiveRing_ = BufferRing::create(*ring_, kReceiveGroup, kSmallBuffers, kSmallRead);
   }
   if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = options.uringZeroCopyFrom;
   zeroCopySends_ = std::make_unique<ZeroCopySends>(buffers());
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
-  holders_.reserve(kHoldersKept);
   const int event = systemCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
@@ -70,10 +64,7 @@ Reactor::~Reactor() {
 }
 
 // Requests are still in flight: closing the ring ends them some time later.
-void Reactor::leakReceiveMemory() noexcept {
-  static_cast<void>(usualRing_.release());
-  static_cast<void>(bulkRing_.release());
-}
+void Reactor::leakReceiveMemory() noexcept { static_cast<void>(receiveRing_.release()); }
 
 // The peers of connections that are gone may not have acknowledged all yet.
 void Reactor::awaitZeroCopySends() {
@@ -86,10 +77,27 @@ void Reactor::awaitZeroCopySends() {
 
 ZeroCopySend* Reactor::takeZeroCopySend() { return zeroCopySends_->take(); }
 
+Block* Reactor::beginBlockRead(bool bulk) noexcept {
+  if (bulk && receiveBlocks_.mayTakeBulk()) bulkTakenIn_ = turn_;
+  Block* const block = receiveBlocks_.take(bulk);
+  if (block) ++blockReads_;
+  return block;
+}
+
+void Reactor::endBlockRead(Block& block) noexcept {
+  --blockReads_;
+  block.release();
+}
+
 Reactor::BulkBuffer Reactor::bulkBuffer() const noexcept {
-  if (!bulkRing_) return BulkBuffer::kHeldUp;
-  if (bulkRing_->taken() < kBulkBuffers) return BulkBuffer::kFree;
+  if (receiveBlocks_.mayTakeBulk()) return BulkBuffer::kFree;
   return turn_ - bulkTakenIn_ < kTurnsToWaitForBulk ? BulkBuffer::kReturning : BulkBuffer::kHeldUp;
+}
+
+Reactor::Memory Reactor::memory() const noexcept {
+  const std::size_t ring = receiveRing_ ? std::size_t{kSmallBuffers} * kSmallRead : 0;
+  return {buffers().queuedBytes(), buffers().allocatedBytes(),
+          receiveBlocks_.allocatedBytes() + ring};
 }
 
 // A ring that defers its work does not wake who sleeps in poll(2) on it: the work that would make
@@ -170,24 +178,15 @@ void Reactor::poll(std::optional<Duration> timeout) {
   if (any && announcement_) systemCalls().signalEvent(announcement_.get());
 }
 
-std::unique_ptr<WriteBuffer> Reactor::takeHolder() {
-  if (holders_.empty()) return std::make_unique<WriteBuffer>(buffers());
-  std::unique_ptr<WriteBuffer> holder = std::move(holders_.back());
-  holders_.pop_back();
-  return holder;
-}
-
-void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
-  if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
-}
-
 void Reactor::deferUntilBuffersReturn(Connection& connection) noexcept {
   starved_.pushBack(connection);
 }
 
 void Reactor::feedStarved() noexcept {
-  if (starved_.empty() || !usualRing_->anyWithKernel()) return;
-  while (!starved_.empty()) deferToNextTurn(starved_.popFront());
+  if (receiveRing_ && !receiveRing_->anyWithKernel()) return;
+  for (std::size_t i = blockReads_; i < kMostBlockReads && !starved_.empty(); ++i) {
+    deferToNextTurn(starved_.popFront());
+  }
 }
 
 void Reactor::complete(const io_uring_cqe& completion) {

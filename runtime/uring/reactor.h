@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/receive_blocks.h>
 #include <penstock/runtime/uring/operation.h>
 
 #include <sys/uio.h>
@@ -17,10 +18,6 @@
 
 struct io_uring_sqe;
 struct io_uring_cqe;
-
-namespace penstock {
-class WriteBuffer;
-}
 
 namespace penstock::uring {
 
@@ -41,6 +38,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Backend backend() const noexcept override { return Backend::kUring; }
   int pollDescriptor() const noexcept override;
   int socketFlags() const noexcept override;
+  Memory memory() const noexcept override;
 
   Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
   Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
@@ -70,25 +68,25 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // How many runs a message may have.
   static constexpr std::size_t kMostRunsPerWrite = 16;
 
-  // Shared receive buffers; null where the kernel has none.
-  BufferRing* receiveRing(bool bulk) noexcept { return bulk ? bulkRing_.get() : usualRing_.get(); }
+  // How much a small read brings at most: the size of a shared receive buffer.
+  static constexpr std::uint32_t kSmallRead = 8192;
 
-  // Whether the bulk ring has a buffer to read into. One that was taken only some turns ago is
-  // worth waiting for: it is in the cache. One that a slow reader holds up is not, and reads of
-  // usual buffers do meanwhile.
+  // Shared receive buffers; null where the kernel has none.
+  BufferRing* receiveRing() noexcept { return receiveRing_.get(); }
+
+  // Reads into blocks of the loop, so many at a time. Null: no memory.
+  bool mayBeginBlockRead() const noexcept { return blockReads_ < kMostBlockReads; }
+  Block* beginBlockRead(bool bulk) noexcept;
+  void endBlockRead(Block& block) noexcept;
+
+  // Whether there is a bulk block to read into. One that was taken only some turns ago is worth
+  // waiting for: it is in the cache. One that a slow reader holds up is not, and reads of usual
+  // blocks do meanwhile.
   enum class BulkBuffer { kFree, kReturning, kHeldUp };
   BulkBuffer bulkBuffer() const noexcept;
-  void bulkBufferTaken() noexcept { bulkTakenIn_ = turn_; }
 
   // `connection` found the shared buffers all in use: it is deferred once some have come back.
   void deferUntilBuffersReturn(Connection& connection) noexcept;
-
-  // What a paused connection holds of what it has received. Give it back empty.
-  std::unique_ptr<WriteBuffer> takeHolder();
-  void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
-
-  // Memory to receive into where there are none.
-  Block& receiveBlock() { return receiveBlocks_.take(); }
 
   // Sends of so many bytes or more start out without a copy; 0: none do.
   std::size_t zeroCopyFrom() const noexcept { return zeroCopyFrom_; }
@@ -107,15 +105,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   bool hasUnsubmittedWork() const noexcept override;
 
  private:
-  // At most 1 MiB of receive buffers for a loop, small enough to stay in the cache.
-  static constexpr std::uint16_t kUsualBuffers = 64;
-  static constexpr std::uint32_t kUsualSize = 8192;
-  static constexpr std::uint16_t kBulkBuffers = 1;
-  static constexpr std::uint32_t kBulkSize = 524288;
+  // 512 KiB of shared receive buffers, and 1 MiB of blocks being read into (2 with the bulk one),
+  // small enough to stay in the cache.
+  static constexpr std::uint16_t kSmallBuffers = 64;
+  static constexpr std::size_t kMostBlockReads = 16;
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
-  static constexpr std::size_t kHoldersKept = 64;
-
   struct Message {
     msghdr header;
     std::array<iovec, kMostRunsPerWrite> runs;
@@ -131,16 +126,15 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void leakReceiveMemory() noexcept;
   void woken(int result, std::uint32_t flags);
 
-  BlockPool receiveBlocks_;
+  ReceiveBlocks receiveBlocks_;
+  std::size_t blockReads_ = 0;  // In flight.
   std::unique_ptr<Ring> ring_;
-  std::unique_ptr<BufferRing> usualRing_;
-  std::unique_ptr<BufferRing> bulkRing_;
+  std::unique_ptr<BufferRing> receiveRing_;
   std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
   std::uint64_t turn_ = 0;
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
   IntrusiveList<Connection, InDeferred> starved_;
-  std::vector<std::unique_ptr<WriteBuffer>> holders_;  // Not in use.
-  unsigned place_ = 0;                                 // That of the entry being prepared.
+  unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
   mutable std::atomic<int> announced_{-1};  // The same, for wake().

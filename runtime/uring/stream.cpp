@@ -13,12 +13,13 @@ Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> 
 }
 
 void Stream::prepareRead(io_uring_sqe& entry, MutableBytes into) {
-  io_uring_prep_recv(&entry, fd_.get(), into.data(), into.size(), 0);
+  const int flags = into.empty() ? 0 : MSG_DONTWAIT;
+  io_uring_prep_recv(&entry, fd_.get(), into.data(), into.size(), flags);
 }
 
-// MSG_WAITALL: the kernel sends on by itself when it could take only a part.
+// Without MSG_WAITALL: what could be sent is told at once, and counts for back-pressure.
 void Stream::prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) {
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+  constexpr int kFlags = MSG_NOSIGNAL;
   if (from.size() == 1) {
     return io_uring_prep_send(&entry, fd_.get(), from[0].iov_base, from[0].iov_len, kFlags);
   }

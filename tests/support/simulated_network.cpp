@@ -195,6 +195,7 @@ std::shared_ptr<Socket> Network::listenerAt(const Name& name) const {
 
 int Network::connect(const std::shared_ptr<Socket>& socket, const sockaddr* address,
                      socklen_t length) {
+  if (address->sa_family == AF_UNSPEC) return socket->disconnect();
   switch (socket->state()) {
     case Socket::State::kConnecting:
       return -EALREADY;

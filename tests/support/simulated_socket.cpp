@@ -115,6 +115,18 @@ void Socket::breakDown() {
   if (peer) peer->wasReset();
 }
 
+int Socket::disconnect() {
+  if (isUnix()) return -EINVAL;
+  if (state_ != State::kConnected) return 0;
+  resetOnClose_ = true;
+  closeConnection();
+  peer_ = nullptr;
+  broken_ = true;
+  error_ = ECONNRESET;
+  notify(0);
+  return 0;
+}
+
 void Socket::stall() {
   if (out_) out_->stall();
 }

@@ -73,6 +73,9 @@ class Socket final : public File, public PipeEnd {
   int getOption(int level, int name, void* value, socklen_t* length);
   bool hasFlag(int level, int name) const;
 
+  // connect(2) with AF_UNSPEC: ends a TCP connection with a reset.
+  int disconnect();
+
   // Both sides lose the connection, as by a network.
   void breakDown();
 

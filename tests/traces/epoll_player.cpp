@@ -94,6 +94,8 @@ class ScriptedKernel final : public SystemCalls {
     return 0;
   }
 
+  int connect(int, const sockaddr*, socklen_t) noexcept override { return 0; }
+
   int setsockopt(int, int level, int name, const void*, socklen_t) noexcept override {
     if (level == SOL_SOCKET && name == SO_LINGER) application_.note({"setLingerZero"});
     return 0;

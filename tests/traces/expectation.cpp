@@ -54,7 +54,9 @@ constexpr Departure kInputAfterEnd{"input-after-end", "R9"};         // The end 
 constexpr Departure kDeadTransport{"call-on-dead-transport", "C4"};  // It does nothing.
 constexpr Departure kEmptySequence{"empty-sequence", "C8"};          // It is like no write at all.
 constexpr Departure kLossLeftHalfDone{"loss-left-half-done", "A5"};  // It is always finished.
-constexpr Departure kHalfCloseTwice{"half-close-twice", "C15"};      // It is carried out once.
+// It waits for the producer, as ITCPTransport promises.
+constexpr Departure kHalfCloseUnderProducer{"half-closed-under-producer", "C16"};
+constexpr Departure kHalfCloseTwice{"half-close-twice", "C15"};  // It is carried out once.
 
 bool hasNote(const Step& step, std::string_view note) {
   return std::ranges::find(step.notes, note) != step.notes.end();
@@ -148,6 +150,10 @@ class Walk {
     if (halfClosesDead || connectsDead) return kDeadTransport;
     if (step.state[kDisconnected] && step.state[kProducer] != 0) return kLossLeftHalfDone;
     if (stallsHalfClose(step)) return kHalfCloseStalled;
+    const bool halfCloses = std::ranges::any_of(step.effects, isShutdown);
+    if (halfCloses && (state_[kProducer] != 0 || step.state[kProducer] != 0)) {
+      return kHalfCloseUnderProducer;
+    }
     return std::nullopt;
   }
 

@@ -19,7 +19,7 @@ constexpr unsigned kCompletions = 256;
 }  // namespace
 
 std::uint32_t ScriptedRing::features() noexcept {
-  return uring::kDeferTaskrun | uring::kWaitTimeout | uring::kBufferRing | uring::kReceiveBundles;
+  return uring::kDeferTaskrun | uring::kWaitTimeout | uring::kBufferRing;
 }
 
 int ScriptedRing::setup(unsigned, io_uring& ring, io_uring_params&) noexcept {
@@ -67,6 +67,9 @@ void ScriptedRing::take(const io_uring_sqe& entry) {
       if (read_) application_.complain("two reads are in flight");
       read_ = Submitted{entry.user_data, {}, entry.buf_group};
       return;
+    case IORING_OP_POLL_ADD:
+      watch_ = Submitted{entry.user_data, {}};
+      return;
     case IORING_OP_READ:
       wake_ = Submitted{entry.user_data, {}};
       return;
@@ -86,7 +89,7 @@ void ScriptedRing::takeWrite(const io_uring_sqe& entry, std::vector<iovec> runs)
 }
 
 void ScriptedRing::cancel(std::uint64_t userData) {
-  for (std::optional<Submitted>* operation : {&read_, &write_, &wake_}) {
+  for (std::optional<Submitted>* operation : {&read_, &write_, &wake_, &watch_}) {
     if (!*operation || (*operation)->userData != userData) continue;
     (*operation)->cancelled = true;
     if (lettingGo_) endIfCancelled(*operation);
@@ -98,6 +101,7 @@ void ScriptedRing::letGo() {
   endIfCancelled(read_);
   endIfCancelled(write_);
   endIfCancelled(wake_);
+  endIfCancelled(watch_);
 }
 
 void ScriptedRing::endIfCancelled(std::optional<Submitted>& operation) {
@@ -153,19 +157,13 @@ void ScriptedRing::failRead(int error) {
   fail(read_, error);
 }
 
-// Fills as many buffers as it takes, as a bundle; gives the id of the first.
+// Gives the id of the buffer.
 std::uint16_t ScriptedRing::fill(Group& group, std::size_t count) {
-  const std::uint16_t first = group.entries[group.head % group.count].bid;
-  const std::uint16_t tail = reinterpret_cast<io_uring_buf_ring*>(group.entries)->tail;
-  while (count > 0 && group.head != tail) {
-    const io_uring_buf& buffer = group.entries[group.head++ % group.count];
-    const std::size_t part = std::min<std::size_t>(count, buffer.len);
-    std::ranges::copy(patternAt(received_, part), reinterpret_cast<std::byte*>(buffer.addr));
-    received_ += part;
-    count -= part;
-  }
-  if (count > 0) application_.complain("the receive buffers are too few");
-  return first;
+  const io_uring_buf& buffer = group.entries[group.head++ % group.count];
+  if (count > buffer.len) application_.complain("a receive buffer is too small");
+  std::ranges::copy(patternAt(received_, count), reinterpret_cast<std::byte*>(buffer.addr));
+  received_ += count;
+  return buffer.bid;
 }
 
 void ScriptedRing::post(std::uint64_t userData, int result, std::uint32_t flags) {

@@ -27,7 +27,8 @@ class ScriptedRing final : public uring::RingCalls {
   std::size_t completeWrite(std::size_t count);
   void failWrite(int error);
 
-  // Completes the read in flight with the next `count` bytes of the input; 0 is its end.
+  // Completes the read in flight with the next `count` bytes of the input, which fit one buffer; 0
+  // is its end.
   void completeRead(std::size_t count);
   void failRead(int error);
 
@@ -42,7 +43,7 @@ class ScriptedRing final : public uring::RingCalls {
 
   // Ends what was cancelled, and from now on at once what is.
   void letGo();
-  bool idle() const noexcept { return !read_ && !write_ && !wake_; }
+  bool idle() const noexcept { return !read_ && !write_ && !wake_ && !watch_; }
 
   std::size_t sent() const noexcept { return sent_; }
   std::size_t received() const noexcept { return received_; }
@@ -88,6 +89,7 @@ class ScriptedRing final : public uring::RingCalls {
   std::optional<Submitted> read_;
   std::optional<Submitted> write_;
   std::optional<Submitted> wake_;
+  std::optional<Submitted> watch_;  // For a hang-up, which never comes.
   bool refusesWrites_ = false;
   bool lettingGo_ = false;
   std::size_t sent_ = 0;

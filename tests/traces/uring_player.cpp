@@ -36,6 +36,8 @@ class ScriptedKernel final : public SystemCalls {
     return 0;
   }
 
+  int connect(int, const sockaddr*, socklen_t) noexcept override { return 0; }
+
   int setsockopt(int, int level, int name, const void*, socklen_t) noexcept override {
     if (level == SOL_SOCKET && name == SO_LINGER) application_.note({"setLingerZero"});
     return 0;
@@ -113,8 +115,7 @@ class UringPlayer final : public Player {
         kernel_(application),
         ring_(application),
         callsBefore_(replaceSystemCalls(&kernel_)),
-        ringBefore_(uring::replaceRingCalls(&ring_)),
-        scriptsData_(application.scriptsData()) {
+        ringBefore_(uring::replaceRingCalls(&ring_)) {
     ReactorOptions options;
     options.log = [&application](std::string_view line) { application.logged(line); };
     reactor_ = std::make_unique<Phases>(std::move(options));
@@ -185,12 +186,12 @@ class UringPlayer final : public Player {
       return pollOnce();
     }
     const std::size_t count = result.is_number() ? result.get<std::size_t>() : 0;
-    if (scriptsData_ && count > 0) {
+    if (count > 0) {
       if (!ring_.readInFlight()) application_.complain("there is no read in flight");
       waiting_ += count;
       return deliverWaiting();
     }
-    ring_.completeRead(count);
+    ring_.completeRead(0);
     pollOnce();
   }
 
@@ -239,7 +240,6 @@ class UringPlayer final : public Player {
   uring::RingCalls* ringBefore_;
   std::unique_ptr<Phases> reactor_;
   Stream* stream_;
-  const bool scriptsData_;
   std::size_t waiting_ = 0;  // Received by the kernel, and not asked for yet.
 };
 

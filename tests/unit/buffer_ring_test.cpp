@@ -41,12 +41,6 @@ boost::test_tools::assertion_result withBufferRings(boost::unit_test::test_unit_
   return result;
 }
 
-boost::test_tools::assertion_result withBundles(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result result(has(kBufferRing | kReceiveBundles));
-  result.message() << "this kernel has no receive bundles";
-  return result;
-}
-
 struct Pair {
   Pair() {
     std::array<int, 2> fds{};
@@ -69,13 +63,12 @@ struct BufferFixture {
     BOOST_REQUIRE(buffers != nullptr);
   }
 
-  // Receives once, with what has arrived: into one buffer, or into as many as that needs.
-  io_uring_cqe receive(const Pair& pair, bool bundle) {
+  // Receives once, with what has arrived.
+  io_uring_cqe receive(const Pair& pair) {
     io_uring_sqe& entry = ring.nextEntry();
     io_uring_prep_recv(&entry, pair.near.get(), nullptr, 0, MSG_DONTWAIT);
     entry.flags |= IOSQE_BUFFER_SELECT;
     entry.buf_group = kGroup;
-    if (bundle) entry.ioprio |= kRecvSendBundle;
     auto found = std::make_unique<io_uring_cqe>();  // Clang captures none: it ends in an array.
     found->res = -ETIME;
     ring.enter(1, std::chrono::seconds(10));
@@ -83,51 +76,23 @@ struct BufferFixture {
     return *found;
   }
 
-  // The blocks of a completion, and their bytes as text.
-  std::vector<std::pair<Block*, std::string>> taken(const io_uring_cqe& cqe) {
-    std::vector<std::pair<Block*, std::string>> blocks;
+  // The block of a completion, and its bytes as text.
+  std::pair<Block*, std::string> taken(const io_uring_cqe& cqe) {
     BOOST_REQUIRE_GT(cqe.res, 0);
-    BufferRing::Filled filled(*buffers, cqe.flags, static_cast<std::size_t>(cqe.res));
-    while (!filled.empty()) {
-      Bytes bytes;
-      Block& block = filled.take(bytes);
-      blocks.emplace_back(&block, std::string(asText(bytes)));
-    }
-    return blocks;
+    Block& block = buffers->filled(cqe.flags);
+    return {&block, std::string(asText({block.data, static_cast<std::size_t>(cqe.res)}))};
   }
 
-  // Receives `count` bytes in bundles: the kernel may give them in more than one.
-  std::vector<std::pair<Block*, std::string>> bundled(std::size_t count) {
-    std::vector<std::pair<Block*, std::string>> all;
-    for (std::size_t got = 0; got < count;) {
-      const io_uring_cqe completion = receive(pair, true);
-      const auto blocks = taken(completion);
-      got += static_cast<std::size_t>(completion.res);
-      mostBlocks = std::max(mostBlocks, blocks.size());
-      all.insert(all.end(), blocks.begin(), blocks.end());
-    }
-    return all;
-  }
-
-  // Takes the one block of a completion.
   Block& one(const io_uring_cqe& cqe, const std::string& expected) {
-    const auto blocks = taken(cqe);
-    BOOST_REQUIRE(blocks.size() == 1u);
-    BOOST_TEST(blocks[0].second == expected);
-    return *blocks[0].first;
+    const auto [block, text] = taken(cqe);
+    BOOST_TEST(text == expected);
+    return *block;
   }
 
   Ring ring;
   std::unique_ptr<BufferRing> buffers;
   Pair pair;
-  std::size_t mostBlocks = 0;  // Of one bundle.
 };
-
-std::string textOf(const std::vector<std::pair<Block*, std::string>>& blocks) {
-  std::string text;
-  for (const auto& [block, part] : blocks) text += part;
-  return text;
-}
 
 }  // namespace
 
@@ -136,7 +101,7 @@ BOOST_AUTO_TEST_SUITE(a_buffer_ring, *precondition(withBufferRings))
 BOOST_FIXTURE_TEST_CASE(is_filled_by_a_receive, BufferFixture) {
   pair.send("hello");
 
-  const io_uring_cqe completion = receive(pair, false);
+  const io_uring_cqe completion = receive(pair);
 
   BOOST_TEST((completion.flags & IORING_CQE_F_BUFFER) != 0u);
   Block& block = one(completion, "hello");
@@ -149,19 +114,19 @@ BOOST_FIXTURE_TEST_CASE(uses_its_buffers_again_and_again, BufferFixture) {
   for (int i = 0; i < 70'000; ++i) {  // More often than a tail of 16 bits counts.
     const std::string text = std::to_string(i);
     pair.send(text);
-    const auto blocks = taken(receive(pair, false));
-    BOOST_REQUIRE(textOf(blocks) == text);
-    blocks[0].first->release();
+    const auto [block, got] = taken(receive(pair));
+    BOOST_REQUIRE(got == text);
+    block->release();
   }
 }
 
 BOOST_FIXTURE_TEST_CASE(keeps_a_buffer_from_the_kernel_while_somebody_refers_to_it, BufferFixture) {
   pair.send("kept");
-  Block& kept = one(receive(pair, false), "kept");
+  Block& kept = one(receive(pair), "kept");
 
   for (int i = 0; i < 3 * kCount; ++i) {
     pair.send("other");
-    Block& block = one(receive(pair, false), "other");
+    Block& block = one(receive(pair), "other");
     BOOST_TEST(&block != &kept);
     block.release();
   }
@@ -174,15 +139,15 @@ BOOST_FIXTURE_TEST_CASE(says_that_it_is_empty_and_goes_on_when_a_buffer_came_bac
   std::deque<Block*> taken;
   for (int i = 0; i < kCount; ++i) {
     pair.send("x");
-    taken.push_back(&one(receive(pair, false), "x"));
+    taken.push_back(&one(receive(pair), "x"));
   }
   pair.send("y");
-  BOOST_TEST(receive(pair, false).res == -ENOBUFS);
+  BOOST_TEST(receive(pair).res == -ENOBUFS);
 
   taken.back()->release();
   taken.pop_back();
 
-  one(receive(pair, false), "y").release();
+  one(receive(pair), "y").release();
   for (Block* block : taken) block->release();
 }
 
@@ -191,7 +156,7 @@ BOOST_FIXTURE_TEST_CASE(tells_when_half_of_it_is_out, BufferFixture) {
   BOOST_TEST(buffers->mayKeep());
   for (int i = 0; i < kCount; ++i) {
     pair.send("x");
-    taken.push_back(&one(receive(pair, false), "x"));
+    taken.push_back(&one(receive(pair), "x"));
     BOOST_TEST(buffers->mayKeep() == (taken.size() <= kCount / 2));
   }
 
@@ -207,63 +172,9 @@ BOOST_FIXTURE_TEST_CASE(is_refused_where_its_group_is_taken, BufferFixture) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(a_bundle, *precondition(withBundles))
-
-BOOST_FIXTURE_TEST_CASE(fills_several_buffers_in_their_order, BufferFixture) {
-  const std::string text = "0123456789abcdefghijklmnopqrstuvwxyz";
-  pair.send(text);
-
-  const auto blocks = bundled(text.size());
-
-  BOOST_REQUIRE(blocks.size() == 3u);
-  BOOST_TEST(mostBlocks > 1u);
-  BOOST_TEST(blocks[0].second.size() == kSize);
-  BOOST_TEST(blocks[2].second.size() == text.size() - 2 * kSize);
-  BOOST_TEST(textOf(blocks) == text);
-  for (const auto& [block, part] : blocks) block->release();
-}
-
-BOOST_FIXTURE_TEST_CASE(is_found_after_buffers_came_back_in_another_order, BufferFixture) {
-  std::vector<Block*> taken4;
-  for (int i = 0; i < kCount; ++i) {
-    pair.send("x");
-    taken4.push_back(&one(receive(pair, false), "x"));
-  }
-  for (const std::size_t i : {2, 0, 3, 1}) taken4[i]->release();
-  const std::string text = "the first buffer the second one the third of them and the last ";
-  pair.send(text);
-
-  const auto blocks = bundled(text.size());
-
-  BOOST_TEST(mostBlocks > 1u);
-  BOOST_TEST(textOf(blocks) == text);
-  BOOST_REQUIRE(blocks.size() == 4u);
-  BOOST_TEST(blocks[0].first == taken4[2]);
-  BOOST_TEST(blocks[3].first == taken4[1]);
-  for (const auto& [block, part] : blocks) block->release();
-}
-
-BOOST_FIXTURE_TEST_CASE(is_found_when_a_later_one_was_looked_at_before_it, BufferFixture) {
-  const Pair other;
-  pair.send("first bundle: twenty-four");
-  other.send("and another of two buffers");
-  const io_uring_cqe first = receive(pair, true);
-  const io_uring_cqe second = receive(other, true);
-
-  const auto later = taken(second);
-  for (const auto& [block, part] : later) block->release();
-  const auto earlier = taken(first);
-
-  BOOST_TEST(textOf(later) == "and another of two buffers");
-  BOOST_TEST(textOf(earlier) == "first bundle: twenty-four");
-  for (const auto& [block, part] : earlier) block->release();
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
 namespace {
 
-// Several connections receive, singly and in bundles; some blocks are kept for a while and go
+// Several connections receive, each into one buffer; some blocks are kept for a while and go
 // back in any order. Every byte must be the next of its connection's stream, and stay it.
 class RandomUse : BufferFixture {
  public:
@@ -297,14 +208,12 @@ class RandomUse : BufferFixture {
 
   void exchange(Connection& connection, std::size_t which) {
     if (connection.waiting.size() < kMostWaiting) send(connection, which);
-    const io_uring_cqe completion =
-        receive(connection.sockets, has(kReceiveBundles) && random_() % 2 == 0);
+    const io_uring_cqe completion = receive(connection.sockets);
     if (completion.res == -ENOBUFS) return releaseOne();
-    const auto blocks = taken(completion);
-    const std::string got = textOf(blocks);
+    const auto [block, got] = taken(completion);
     BOOST_REQUIRE(got == connection.waiting.substr(0, got.size()));
     connection.waiting.erase(0, got.size());
-    for (const auto& [block, part] : blocks) kept_.push_back({block, part});
+    kept_.push_back({block, got});
     while (kept_.size() > 12) releaseOne();
   }
 

@@ -43,7 +43,7 @@ class Machine final : public ConsumerMixin {
 
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override { std::terminate(); }
-  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) noexcept override {
+  std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
     return next;
   }
 

@@ -55,7 +55,8 @@ struct Model {
       calls.push_back("resume");
       return AfterWrite::kIdle;
     }
-    if (disconnecting) return kind == kNone ? AfterWrite::kClose : AfterWrite::kIdle;
+    if (kind != kNone) return AfterWrite::kIdle;
+    if (disconnecting) return AfterWrite::kClose;
     if (!writeDisconnecting || writeDisconnected) return AfterWrite::kIdle;
     writeDisconnected = true;
     return AfterWrite::kHalfClose;

@@ -351,9 +351,7 @@ BOOST_AUTO_TEST_CASE(a_buffer_provided_twice_is_a_violation) {
   BOOST_REQUIRE(completions.size() == 1);
   BOOST_TEST(machine.violations.empty());
 
-  BufferRing::Filled filled(*buffers, completions[0].flags, 5);
-  Bytes bytes;
-  Block& block = filled.take(bytes);
+  Block& block = buffers->filled(completions[0].flags);
   block.release();
   buffers->blockReleased(block);
   machine.receiveMultishot(2, IORING_RECV_MULTISHOT);

@@ -1,0 +1,134 @@
+// Producers that can produce nothing more: a consumer that is to close does not wait for them.
+#define BOOST_TEST_MODULE finishing
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/scripted_producer.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+using namespace penstock;
+using namespace penstock::testing;
+
+namespace {
+
+void shrinkBuffers(int fd) {
+  setSendBuffer(fd, 16384);
+  setReceiveBuffer(fd, 16384);
+}
+
+// A server that echoes by being its own producer, as in the README.
+struct Echo {
+  Recorder client, server;
+  ReactorFixture loop;
+
+  Echo() {
+    client.halfCloseable = server.halfCloseable = true;
+    server.onMade = [](Transport& transport) {
+      transport.registerProducer(transport, Production::kStreaming);
+    };
+    server.onData = [this](Bytes bytes) { server.transport().write(bytes); };
+    server.onReadLost = [this] { server.transport().loseConnection(); };
+    loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_connection_that_is_its_own_producer_closes_when_asked) {
+  Echo test;
+
+  test.server.transport().loseConnection();
+  test.loop.runUntil([&] { return test.server.lost; }, "the server to close");
+
+  BOOST_TEST(test.server.why == std::error_code());
+}
+
+BOOST_AUTO_TEST_CASE(it_sends_all_it_has_taken_though_it_was_paused_when_asked_to_close) {
+  Echo test;
+  std::size_t echoed = 0;
+  test.client.transport().pauseReading();
+  test.client.transport().write(Buffer(std::string(2'000'000, 'e')));
+  test.loop.runUntil([&] { return test.server.transport().producerPaused(); }, "the echo to pause");
+
+  echoed = test.server.received.size();
+  test.server.transport().loseConnection();
+  test.client.transport().resumeReading();
+  test.loop.runUntil([&] { return test.server.lost; }, "the server to close");
+  test.loop.runUntil([&] { return test.client.heard("readLost") || test.client.lost; }, "the end");
+
+  BOOST_TEST(test.client.received.size() == echoed);
+}
+
+BOOST_AUTO_TEST_CASE(an_echo_ends_after_all_was_echoed_when_its_peer_has_ended) {
+  Echo test;
+
+  test.client.transport().write(Buffer(std::string(1'000'000, 'e')));
+  test.client.transport().loseWriteConnection();
+  test.loop.runUntil([&] { return test.server.lost; }, "the server to close");
+  test.loop.runUntil([&] { return test.client.heard("readLost"); }, "the client to hear the end");
+
+  BOOST_TEST(test.client.received.size() == 1'000'000U);
+  BOOST_TEST(test.server.why == std::error_code());
+}
+
+BOOST_AUTO_TEST_CASE(a_consumer_closes_once_the_transport_that_produces_for_it_reads_no_more) {
+  for (const bool byClosing : {true, false}) {
+    Recorder client, server, sourceClient, source;
+    source.halfCloseable = true;
+    ReactorFixture loop;
+    loop.connect(client, server);
+    loop.connect(sourceClient, source);
+    server.transport().registerProducer(source.transport(), Production::kStreaming);
+
+    server.transport().loseConnection();
+    loop.settle();
+    BOOST_TEST(!server.lost);
+    if (byClosing) {
+      source.transport().loseConnection();
+    } else {
+      sourceClient.transport().loseWriteConnection();
+    }
+    loop.runUntil([&] { return server.lost; }, "the consumer to close");
+
+    BOOST_TEST(server.why == std::error_code());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_unregisters_itself) {
+  Recorder client, server, sourceClient, source;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  loop.connect(sourceClient, source);
+  server.transport().registerProducer(source.transport(), Production::kStreaming);
+
+  sourceClient.transport().abortConnection();
+  loop.runUntil([&] { return source.lost; }, "the source to be lost");
+  loop.turn(2);
+
+  BOOST_TEST(server.transport().producer() == nullptr);
+  server.transport().write(Buffer(std::string(300'000, 'x')));
+  loop.runUntil([&] { return client.received.size() == 300'000; }, "the consumer to go on");
+}
+
+BOOST_AUTO_TEST_CASE(a_half_close_waits_for_the_registered_producer) {
+  for (const Production production : {Production::kStreaming, Production::kPull}) {
+    Recorder client, server;
+    client.halfCloseable = server.halfCloseable = true;
+    ReactorFixture loop;
+    ScriptedProducer producer;
+    loop.connect(client, server);
+    server.transport().registerProducer(producer, production);
+
+    server.transport().loseWriteConnection();
+    loop.settle();
+    BOOST_TEST(!server.heard("writeLost"));
+    server.transport().write("written late");
+    loop.settle();
+    server.transport().unregisterProducer();
+    loop.runUntil([&] { return client.heard("readLost"); }, "the half-close");
+
+    BOOST_TEST(client.received == "written late");
+    BOOST_TEST(server.heard("writeLost"));
+  }
+}

@@ -1,0 +1,136 @@
+// What may be queued, what happens beyond it, and when all of it has left.
+#define BOOST_TEST_MODULE limits
+#include <penstock/runtime/errors.h>
+#include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/scripted_producer.h>
+#include <penstock/transports/loopback.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <utility>
+
+using namespace penstock;
+using namespace penstock::testing;
+
+namespace {
+
+struct Pair {
+  Recorder client, server;
+  ReactorFixture loop;
+
+  explicit Pair(ReactorOptions options = {}) : loop(std::move(options)) {}
+  void connect() {
+    loop.connect(client, server, SocketFamily::kTcp, [](int fd) { setSendBuffer(fd, 16384); });
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_writer_beyond_its_limit_loses_the_connection_in_the_next_turn) {
+  for (const bool inMemory : {false, true}) {
+    Pair test;
+    if (inMemory) {
+      loopbackPair(test.loop.reactor(), test.client.makeProtocol(), test.server.makeProtocol());
+    } else {
+      test.connect();
+    }
+    Transport& client = test.client.transport();
+    client.setBufferLimit(100'000);
+
+    client.write(Buffer(std::string(100'000, 'x')));
+    BOOST_TEST(client.bufferedBytes() == 100'000U);
+    client.write("y");
+    BOOST_TEST(!test.client.lost);  // Never from inside write().
+    client.write("dropped");
+    BOOST_TEST(client.bufferedBytes() == 100'001U);
+    test.loop.runUntil([&] { return test.client.lost && test.server.lost; }, "both to be lost");
+
+    BOOST_TEST(test.client.why == ConnectionError::kBufferLimit);
+    BOOST_TEST(test.server.why == std::errc::connection_reset);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_stays_within_the_limit_is_sent_however_much_it_is) {
+  Pair test;
+  test.connect();
+  test.client.transport().setBufferLimit(200'000);
+  PatternProducer producer(3'000'000, 20'000);
+
+  producer.start(test.client.transport(), Production::kStreaming);
+  test.loop.runUntil([&] { return test.server.received.size() == 3'000'000; }, "all of it");
+
+  BOOST_TEST(!test.client.lost);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_of_the_loop_ends_whoever_goes_beyond_it) {
+  ReactorOptions options;
+  options.bufferLimit = 300'000;
+  Recorder modestClient, modestServer, client, server;
+  ReactorFixture loop(std::move(options));
+  loop.connect(modestClient, modestServer);
+  loop.connect(client, server);
+  server.transport().pauseReading();
+
+  modestClient.transport().write(Buffer(std::string(100'000, 'm')));
+  client.transport().write(Buffer(std::string(300'000, 'x')));
+  loop.runUntil([&] { return client.lost; }, "the greedy one to be lost");
+  loop.runUntil([&] { return modestServer.received.size() == 100'000; }, "the other to go on");
+
+  BOOST_TEST(client.why == ConnectionError::kBufferLimit);
+}
+
+BOOST_AUTO_TEST_CASE(a_producer_of_a_connection_beyond_its_limit_is_stopped) {
+  Pair test;
+  test.connect();
+  ScriptedProducer producer;
+  test.client.transport().setBufferLimit(70'000);
+  test.client.transport().registerProducer(producer, Production::kStreaming);
+
+  test.client.transport().write(Buffer(std::string(80'000, 'x')));
+  test.loop.runUntil([&] { return test.client.lost; }, "the connection to be lost");
+
+  BOOST_TEST(producer.count("stop") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_memory_of_a_loop_can_be_read) {
+  Pair test;
+  test.connect();
+  BOOST_TEST(test.loop->memory().queuedBytes == 0U);
+
+  test.client.transport().write(std::string(5'000, 'x'));
+  BOOST_TEST(test.loop->memory().queuedBytes == 5'000U);
+  test.loop.runUntil([&] { return test.server.received.size() == 5'000; }, "the bytes");
+
+  BOOST_TEST(test.loop->memory().queuedBytes == 0U);
+}
+
+namespace {
+
+struct Flushed final : Protocol {
+  void flushed() override { ++count; }
+  static inline int count = 0;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_writer_is_told_when_all_has_left) {
+  Recorder server;
+  ReactorFixture loop;
+  Recorder client;
+  loop.connect(client, server, SocketFamily::kTcp, [](int fd) { setSendBuffer(fd, 16384); });
+  Flushed::count = 0;
+  Transport& transport = client.transport();
+  const auto before = transport.replaceProtocol(std::make_unique<Flushed>());
+
+  loop.turn(3);
+  BOOST_TEST(Flushed::count == 0);
+  transport.write(Buffer(std::string(400'000, 'x')));
+  BOOST_TEST(Flushed::count == 0);
+  loop.runUntil([&] { return server.received.size() == 400'000; }, "all to arrive");
+  loop.runUntil([&] { return Flushed::count > 0; }, "the writer to be told");
+
+  BOOST_TEST(Flushed::count == 1);
+  BOOST_TEST(transport.bufferedBytes() == 0U);
+  loop.destroy();
+}
