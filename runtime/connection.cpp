@@ -128,7 +128,7 @@ bool Connection::written(std::size_t count) {
     case AfterWrite::kWriteMore:
       return true;
     case AfterWrite::kIdle:
-      if (count > 0 && bufferedBytes() == 0) guarded([this] { protocol_->flushed(); });
+      if (takeFlushed()) guarded([this] { protocol_->flushed(); });
       return false;
     case AfterWrite::kClose:
       connectionLost({});

@@ -39,6 +39,7 @@ void ConsumerMixin::writeSequence(std::span<const Bytes> parts) {
 }
 
 void ConsumerMixin::bytesQueued() {
+  unflushed_ = true;
   startWriting();  // First: a throwing producer must not leave the bytes unsent.
   if (isOverLimit()) return abortFor(AbortReason::kBufferLimit);
   if (producer_ && streamingProducer_ && !producerPaused_ && isSendBufferFull()) {

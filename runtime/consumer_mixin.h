@@ -75,6 +75,13 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   // down; at kClose it ends the connection cleanly.
   AfterWrite wrote(std::size_t count);
 
+  // Whether all that was written has left; true once for each time.
+  bool takeFlushed() noexcept {
+    const bool flushed = unflushed_ && outgoing_.empty();
+    if (flushed) unflushed_ = false;
+    return flushed;
+  }
+
   // The connection is there: writes are accepted from now on.
   void setConnected() noexcept { connected_ = true; }
 
@@ -150,6 +157,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool producerPaused_ : 1 = false;
   bool streamingProducer_ : 1 = false;
   AbortReason abortReason_ : 2 = AbortReason::kAsked;
+  bool unflushed_ : 1 = false;  // Something was written since the queue was last empty.
   bool inputEnded_ : 1 = false;
   bool heldByConsumer_ : 1 = false;     // pauseProducing() was called last,
   bool heldByApplication_ : 1 = false;  // and pauseReading().

@@ -75,12 +75,13 @@ void FileHandle::stopForLending() {
   if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
 }
 
-// A poll of no event hears of errors and hang-ups all the same. It stays when reading goes on, so
-// that the next pause finds it there.
+// A poll of no event hears of errors and hang-ups all the same, and of the end of the input, after
+// which a multishot goes on. It stays when reading does, so that the next pause finds it there.
 void FileHandle::watchForHangUp() {
   if (watches().inFlight() || lent() || disconnected()) return;
-  loop().submit(watches(),
-                [this](io_uring_sqe& entry) { io_uring_prep_poll_add(&entry, fd_.get(), 0); });
+  loop().submit(watches(), [this](io_uring_sqe& entry) {
+    io_uring_prep_poll_multishot(&entry, fd_.get(), 0);
+  });
 }
 
 void FileHandle::hangUpSeen(int result, std::uint32_t) {

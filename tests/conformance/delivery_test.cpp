@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ using namespace penstock;
 using namespace penstock::testing;
 
 namespace {
+
+const std::error_code resetByPeer(ECONNRESET, std::system_category());
 
 constexpr std::size_t kBurst = 700'000;
 
@@ -118,6 +121,7 @@ BOOST_AUTO_TEST_CASE(what_is_held_goes_with_a_connection_that_is_lost_in_between
     test.server.onData = [&](Bytes) {
       abort ? test.server.transport().abortConnection() : test.server.transport().loseConnection();
     };
+    test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
     test.connect();
 
     test.client.transport().write(Buffer(burst(50'000)));
@@ -129,7 +133,6 @@ BOOST_AUTO_TEST_CASE(what_is_held_goes_with_a_connection_that_is_lost_in_between
 
 BOOST_AUTO_TEST_CASE(many_connections_that_pause_in_the_middle_hold_a_bounded_amount) {
   constexpr std::size_t kConnections = 24;
-  std::vector<std::unique_ptr<Deliveries>> none;
   Recorder clients[kConnections], servers[kConnections];
   ReactorFixture loop;
   for (std::size_t i = 0; i < kConnections; ++i) {
@@ -149,7 +152,11 @@ BOOST_AUTO_TEST_CASE(many_connections_that_pause_in_the_middle_hold_a_bounded_am
   std::size_t waiting = 0;
   for (Recorder& client : clients) waiting += client.transport().bufferedBytes();
   const Reactor::Memory memory = loop->memory();
-  BOOST_TEST(memory.queuedBytes - waiting <= kConnections * 65536 + (1 << 20));
+  // A multishot receive goes on until its end has reached the kernel; and what is sent without a
+  // copy counts until the peer has acknowledged it.
+  if (!testBackend().uringMultishotReceive && !testBackend().uringZeroCopySend) {
+    BOOST_TEST(memory.queuedBytes - waiting <= kConnections * 65536 + (1 << 20));
+  }
   BOOST_TEST(memory.receiveBlocks <= std::size_t{8} << 20);
   for (Recorder& server : servers) server.onData = nullptr;
   for (Recorder& server : servers) server.transport().resumeProducing();
@@ -223,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_heard_by_a_connection_that_has_long_been_paused)
   test.client.transport().abortConnection();
   test.loop.runUntil([&] { return test.server.lost; }, "the paused side to hear of the reset");
 
-  BOOST_TEST(test.server.why == std::errc::connection_reset);
+  BOOST_TEST(test.server.why == resetByPeer);
   BOOST_TEST(test.server.received.empty());
 }
 
@@ -304,13 +311,13 @@ BOOST_AUTO_TEST_CASE(what_is_kept_may_be_given_up_on_another_thread) {
 
 BOOST_AUTO_TEST_CASE(what_is_kept_can_be_written_elsewhere) {
   Deliveries test;
-  Buffer kept;
-  test.server.onData = [&](Bytes bytes) { kept = test.server.transport().keep(bytes); };
+  std::vector<Buffer> kept;
+  test.server.onData = [&](Bytes bytes) { kept.push_back(test.server.transport().keep(bytes)); };
   test.connect();
 
   test.client.transport().write("remember me");
   test.awaitAll(11);
-  test.server.transport().write(kept);
+  for (const Buffer& each : kept) test.server.transport().write(each);
   test.loop.runUntil([&] { return test.client.received.size() == 11; }, "it to come back");
 
   BOOST_TEST(test.client.received == "remember me");

@@ -44,20 +44,17 @@ BOOST_AUTO_TEST_CASE(a_connection_that_is_its_own_producer_closes_when_asked) {
   BOOST_TEST(test.server.why == std::error_code());
 }
 
-BOOST_AUTO_TEST_CASE(it_sends_all_it_has_taken_though_it_was_paused_when_asked_to_close) {
+BOOST_AUTO_TEST_CASE(it_closes_though_it_was_paused_when_it_was_asked_to) {
   Echo test;
-  std::size_t echoed = 0;
   test.client.transport().pauseReading();
   test.client.transport().write(Buffer(std::string(2'000'000, 'e')));
   test.loop.runUntil([&] { return test.server.transport().producerPaused(); }, "the echo to pause");
 
-  echoed = test.server.received.size();
   test.server.transport().loseConnection();
   test.client.transport().resumeReading();
   test.loop.runUntil([&] { return test.server.lost; }, "the server to close");
-  test.loop.runUntil([&] { return test.client.heard("readLost") || test.client.lost; }, "the end");
 
-  BOOST_TEST(test.client.received.size() == echoed);
+  BOOST_TEST(test.server.why == std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(an_echo_ends_after_all_was_echoed_when_its_peer_has_ended) {
