@@ -38,7 +38,8 @@ Usability uringUsability() {
   auto [usable, why, remedy] = uring::probeUsability();
   return {usable, std::move(why), std::move(remedy)};
 #else
-  return {false, "this build of penstock has no io_uring", "build it with -During=enabled"};
+  return {false, "this build of penstock has no io_uring",
+          "build it with liburing 2.3 or newer (Debian: liburing-dev)"};
 #endif
 }
 

@@ -18,6 +18,16 @@ Address lookUp(const HostAndPort& place) {
   throw std::invalid_argument("cannot resolve '" + place.host + "': " + found.error.message());
 }
 
+// What goes wrong is told with the option that named the place.
+template <class Do>
+decltype(auto) ofOption(const char* option, Do act) {
+  try {
+    return act();
+  } catch (const std::exception& mistake) {
+    throw std::runtime_error(std::string(option) + ": " + mistake.what());
+  }
+}
+
 }  // namespace
 
 void Attempt::stop() {
@@ -40,19 +50,29 @@ Endpoint::Endpoint(const std::string& text) : text_(text) {
   if (!anyInterface) host_ = place.host;
 }
 
-Endpoint Endpoint::toListen(const std::string& text) { return Endpoint(text); }
+Endpoint Endpoint::toListen(const std::string& text) {
+  return ofOption("--listen", [&] { return Endpoint(text); });
+}
 
 Endpoint Endpoint::toConnect(const std::string& text) {
-  Endpoint endpoint(text);
-  if (endpoint.address_.isUnix()) return endpoint;
-  if (endpoint.host_.empty()) throw std::invalid_argument("'" + text + "' names no host");
-  if (endpoint.address_.port() == 0) throw std::invalid_argument("'" + text + "' names no port");
-  return endpoint;
+  return ofOption("--to", [&] {
+    Endpoint endpoint(text);
+    endpoint.checkTarget();
+    return endpoint;
+  });
+}
+
+void Endpoint::checkTarget() const {
+  if (address_.isUnix()) return;
+  if (host_.empty()) throw std::invalid_argument("'" + text_ + "' names no host");
+  if (address_.port() == 0) throw std::invalid_argument("'" + text_ + "' names no port");
 }
 
 Listener& Endpoint::listen(Reactor& reactor, ProtocolFactory factory) const {
-  if (!address_.isUnix()) return listenTcp(reactor, address_, std::move(factory));
-  return listenUnix(reactor, address_, std::move(factory));
+  return ofOption("--listen", [&]() -> Listener& {
+    if (!address_.isUnix()) return listenTcp(reactor, address_, std::move(factory));
+    return listenUnix(reactor, address_, std::move(factory));
+  });
 }
 
 Attempt Endpoint::connect(Reactor& reactor, ProtocolFactory factory,

@@ -41,7 +41,7 @@ class Attempt {
 class Endpoint {
  public:
   // Both read `text` and look a name up, waiting for the answer, as is right at the start of a
-  // program. They throw one line for people when it is no such place.
+  // program. They throw one line for people, with the option, when it is no such place.
   static Endpoint toListen(const std::string& text);
   static Endpoint toConnect(const std::string& text);
 
@@ -56,6 +56,7 @@ class Endpoint {
 
  private:
   explicit Endpoint(const std::string& text);
+  void checkTarget() const;
 
   std::string text_;
   std::string host_;  // Empty for a UNIX socket, and for any interface.

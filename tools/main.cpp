@@ -1,5 +1,6 @@
 // The `penstock` command: registers its subcommands and turns what goes wrong into one line.
 #include <penstock/tools/command.h>
+#include <penstock/tools/one_line.h>
 
 #include <CLI/CLI.hpp>
 
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 namespace penstock::tools {
 namespace {
@@ -25,11 +27,37 @@ void addCommands(CLI::App& app) {
 #endif
 }
 
-// The first line of `message` only: scripts and people get one line per mistake.
-int complain(std::string message) {
-  message = message.substr(0, message.find('\n'));
-  std::fprintf(stderr, "penstock: %s\n", message.c_str());
+// Scripts and people get one line per mistake.
+int complain(const std::string& message) {
+  std::fprintf(stderr, "penstock: %s\n", oneLine(message).c_str());
   return kBadInput;
+}
+
+// What was typed before a command, where nothing but --help and --version can stand, or as one.
+std::string noCommand(const CLI::App& app) {
+  const std::string help = "; try penstock --help";
+  const std::vector<std::string> typed = app.remaining();
+  if (typed.empty()) return "a command is missing" + help;
+  if (!typed.front().starts_with('-')) return "there is no command '" + typed.front() + "'" + help;
+  return "'" + typed.front() + "' stands where a command is expected" + help;
+}
+
+// A word that the command does not take, or nothing. Told before what is missing: mostly that was
+// meant by it.
+std::string unexpected(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    const std::vector<std::string> typed = command->remaining();
+    if (typed.empty()) continue;
+    return command->get_name() + " takes no '" + typed.front() + "'; try penstock " +
+           command->get_name() + " --help";
+  }
+  return {};
+}
+
+std::string whatIsWrong(const CLI::App& app, const std::exception& mistake) {
+  if (app.get_subcommands().empty()) return noCommand(app);
+  const std::string word = unexpected(app);
+  return word.empty() ? mistake.what() : word;
 }
 
 int run(int argc, char** argv) {
@@ -37,14 +65,18 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "penstock " PENSTOCK_VERSION);
   app.require_subcommand(1);
   addCommands(app);
+  app.footer(
+      "Each has its own options: penstock echo --help\n"
+      "A first try:              penstock echo --listen 127.0.0.1:8007");
   try {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& asked) {  // For help or the version.
     return app.exit(asked);
   } catch (const CLI::RequiredError& missing) {
-    if (!app.get_subcommands().empty() || app.remaining().empty()) return complain(missing.what());
-    return complain("there is no command '" + app.remaining().front() + "'; try penstock --help");
+    return complain(whatIsWrong(app, missing));
+  } catch (const CLI::ExtrasError& extra) {
+    return complain(whatIsWrong(app, extra));
   } catch (const CLI::RuntimeError& status) {
     return status.get_exit_code();
   } catch (const std::exception& mistake) {

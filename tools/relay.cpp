@@ -143,7 +143,9 @@ void addRelay(CLI::App& app) {
   CLI::App& command =
       addServerCommand(app, "relay", "Joins each client with a connection to a target",
                        [to](const ServerOptions& options) { serveRelay(options, *to); });
-  command.add_option("--to", *to, "The target: HOST:PORT, [IPV6]:PORT or unix:PATH")->required();
+  command.add_option("--to", *to, "The target: HOST:PORT, [IPV6]:PORT or unix:PATH")
+      ->type_name("PLACE")
+      ->required();
 }
 
 }  // namespace penstock::tools

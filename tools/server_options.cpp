@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -37,6 +38,15 @@ std::string complaintOfSeconds(std::string& text) {
   return "'" + text + "' is no number of seconds from 0 to 86400";
 }
 
+std::string complaintOfBackend(std::string& name) {
+  try {
+    backendNamed(name);
+    return {};
+  } catch (const std::invalid_argument& mistake) {
+    return mistake.what();
+  }
+}
+
 struct Parsed {
   ServerOptions options;
   std::string backend = "auto";
@@ -50,15 +60,20 @@ CLI::App& addServerCommand(CLI::App& app, const std::string& name, const std::st
   auto parsed = std::make_shared<Parsed>();
   ServerOptions& options = parsed->options;
   CLI::App& command = *app.add_subcommand(name, description);
-  command.add_option("--listen", options.listen, "Where: HOST:PORT, [IPV6]:PORT or unix:PATH")
+  command
+      .add_option("--listen", options.listen, "Where: HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH")
+      ->type_name("PLACE")
       ->required();
-  command.add_option("--backend", parsed->backend, "uring, epoll or auto; PENSTOCK_BACKEND wins");
+  command.add_option("--backend", parsed->backend, "uring, epoll or auto; PENSTOCK_BACKEND wins")
+      ->type_name("NAME")
+      ->check(CLI::Validator(&complaintOfBackend, ""));
   command.add_option("--bytes-limit", options.bytesLimit, "Close each connection after N bytes")
       ->type_name("N")
       ->transform(CLI::Validator(&complaintOfBytes, ""));
   command
       .add_option("--drain-limit", parsed->drainSeconds,
-                  "Seconds to flush in, once SIGTERM or SIGINT came")
+                  "How long to flush, once SIGTERM or SIGINT came")
+      ->type_name("SECONDS")
       ->capture_default_str()
       ->check(CLI::Validator(&complaintOfSeconds, ""));
   command.add_flag("-v,--verbose", options.verbosity,

@@ -3,13 +3,16 @@
 
 Usage: install_test.py WHAT --source DIR --build DIR --compiler COMMAND...
 
-WHAT is one of: shared static headers symbols subproject. Everything happens in a temporary
-directory. Exits with 1 and says why when something is not as it must be.
+WHAT is one of: plain missing shared static headers symbols cmake subproject. Everything happens in a
+temporary directory. Exits with 1 and says why when something is not as it must be, and with 77 when
+the machine lacks what it takes.
 """
 
 import argparse
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -35,7 +38,14 @@ EXPECTED_SYMBOLS = (
 )
 
 
+SKIPPED = 77  # Meson's exit status for a test that cannot run here.
+
+
 class Failure(Exception):
+    pass
+
+
+class Skip(Exception):
     pass
 
 
@@ -59,9 +69,9 @@ class Installation:
         prefix = next(parent for parent in file.parents if (parent / "include").is_dir())
         self.include = prefix / "include"
         self.library = self._only(root, "libpenstock.a").parent
-        self._environment = dict(os.environ, PKG_CONFIG_PATH=str(file.parent),
+        self.environment = dict(os.environ, PKG_CONFIG_PATH=str(file.parent),
                                  LD_LIBRARY_PATH=str(self.library))
-        self._prefix = f"--define-variable=prefix={prefix}"
+        self.prefix = f"--define-variable=prefix={prefix}"
 
     @staticmethod
     def _only(root, name):
@@ -71,10 +81,58 @@ class Installation:
         return found[0]
 
     def flags(self, *options):
-        return run(["pkg-config", self._prefix, *options, "penstock"], env=self._environment).split()
+        return run(["pkg-config", self.prefix, *options, "penstock"], env=self.environment).split()
 
     def execute(self, program):
-        return run([program], env=self._environment, timeout=60)
+        return run([program], env=self.environment, timeout=60)
+
+
+def introspect(build, what):
+    return json.loads(run(["meson", "introspect", build, f"--{what}"]))
+
+
+def set_up(options, scratch, *arguments):
+    """A build directory, configured as a newcomer would, and what Meson said."""
+    environment = dict(os.environ, CXX=" ".join(options.compiler))
+    build = scratch / "build"
+    said = subprocess.run(["meson", "setup", build, options.source, *arguments], env=environment,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False)
+    return build, said.stdout
+
+
+def test_plain(options, scratch):
+    """Nothing but the library is built, and it goes where Debian looks for it."""
+    build, said = set_up(options, scratch)
+    targets = introspect(build, "targets")
+    names = {target["name"] for target in targets}
+    places = {name for target in targets for name in target["install_filename"]}
+    if names != {"penstock"} or introspect(build, "tests"):
+        raise Failure(f"more than the library would be built: {names}\n{said}")
+    if not {"/usr/local/lib/libpenstock.a", "/usr/local/lib/libpenstock.so"} <= places:
+        raise Failure(f"the library would be installed as {places}")
+    # However many sources are compiled together, and none left over: Meson 1.0 can miscount them.
+    count = sum(1 for room in ("runtime", "transports") for _ in (options.source / room).rglob("*.cpp"))
+    run(["meson", "configure", build, f"-Dunity_size={count}"])
+    run(["ninja", "-C", build, "build.ninja"])
+    run(["ninja", "-C", build, "-n"])
+
+
+def test_missing(options, scratch):
+    """What is missing is named as Debian calls it, with what it costs."""
+    tools = scratch / "nothing.ini"
+    tools.write_text("[binaries]\npkgconfig = 'false'\npkg-config = 'false'\ncmake = 'false'\n")
+    native = ["--native-file", tools]
+    said = {}
+    for name, arguments in {"auto": [], "uring": ["-During=enabled"],
+                            "tools": ["-Dtools=true", "-Dtests=true"]}.items():
+        (scratch / name).mkdir()
+        said[name] = set_up(options, scratch / name, *native, *arguments)[1]
+    if "liburing-dev" not in said["uring"] or "ERROR" not in said["uring"]:
+        raise Failure(said["uring"])
+    if not re.search(r"io_uring +: no.*liburing-dev", said["auto"]) or "ERROR" in said["auto"]:
+        raise Failure(said["auto"])
+    if not re.search("ERROR: .*libcli11-dev nlohmann-json3-dev", said["tools"]):
+        raise Failure(said["tools"])
 
 
 def build_and_run(installation, compiler, scratch, *static):
@@ -106,7 +164,8 @@ def public_headers(source):
 
 
 def test_headers(options, scratch):
-    """Every public header is installed and compiles alone; what it includes is then there too."""
+    """Every public header is installed and compiles alone; what it includes is then there too, and no
+    header of liburing is."""
     installation = Installation(options.build, scratch / "root")
     installed = {header.relative_to(installation.include / "penstock")
                  for header in installation.include.rglob("*.h")}
@@ -116,14 +175,20 @@ def test_headers(options, scratch):
     source = scratch / "alone.cpp"
     for header in sorted(installed):
         source.write_text(f"#include <penstock/{header}>\n#include <penstock/{header}>\n")
-        run([*options.compiler, *STRICT, "-fsyntax-only", source, *installation.flags("--cflags")])
+        included = run([*options.compiler, *STRICT, "-fsyntax-only", "-H", source,
+                        *installation.flags("--cflags")])  # -H: and say what is included.
+        if "uring.h" in included:
+            raise Failure(f"{header} includes a header of io_uring")
     print(f"{len(installed)} headers compile alone")
 
 
 def test_symbols(options, scratch):
     library = Installation(options.build, scratch / "root").library / "libpenstock.so"
-    if "Library soname: [libpenstock.so.0]" not in run(["readelf", "-d", library]):
-        raise Failure("the SONAME is not libpenstock.so.0")
+    # Before 1.0 any 0.x may break, and has a name of its own.
+    major, minor, _ = introspect(options.build, "projectinfo")["version"].split(".")
+    name = f"libpenstock.so.0.{minor}" if major == "0" else f"libpenstock.so.{major}"
+    if f"Library soname: [{name}]" not in run(["readelf", "-d", library]):
+        raise Failure(f"the SONAME is not {name}")
     lines = run(["nm", "-D", "-C", "--defined-only", library]).splitlines()
     names = [line.split(maxsplit=2)[2] for line in lines]
     foreign = [name for name in names if "penstock::" not in name]
@@ -133,9 +198,35 @@ def test_symbols(options, scratch):
     print(f"{len(names)} symbols, all ours")
 
 
+def readme_shows(options, language):
+    readme = (options.source / "README.md").read_text(encoding="utf-8")
+    return re.search(rf"^ *```{language}\n(.*?)^ *```$", readme, flags=re.DOTALL | re.MULTILINE)[1]
+
+
+CMAKE = """
+cmake_minimum_required(VERSION 3.22)
+project(consumer CXX)
+set(CMAKE_CXX_STANDARD 20)
+add_executable(program program.cpp)
+"""
+
+
+def test_cmake(options, scratch):
+    if not shutil.which("cmake"):
+        raise Skip("there is no cmake")
+    installation = Installation(options.build, scratch / "root")
+    shutil.copy(HERE / "consumer.cpp", scratch / "program.cpp")
+    (scratch / "CMakeLists.txt").write_text(CMAKE + readme_shows(options, "cmake"))
+    environment = dict(installation.environment, CXX=" ".join(options.compiler))
+    run(["cmake", "-S", scratch, "-B", scratch / "build", "-G", "Ninja",
+         f"-DPKG_CONFIG_ARGN={installation.prefix}"], env=environment)
+    run(["cmake", "--build", scratch / "build"], env=environment)
+    print(installation.execute(scratch / "build" / "program"), end="")
+
+
 SUBPROJECT = """
 project('consumer', 'cpp', default_options: ['cpp_std=c++20', 'werror=true', 'warning_level=3'])
-penstock = dependency('penstock', fallback: 'penstock')
+README_SHOWS
 foreach name : ['consumer', 'own_stream']
   test(name, executable(name, name + '.cpp', dependencies: [penstock, dependency('liburing', required: false)]))
 endforeach
@@ -145,12 +236,14 @@ endforeach
 def test_subproject(options, scratch):
     (scratch / "subprojects").mkdir()
     (scratch / "subprojects" / "penstock").symlink_to(options.source)
-    (scratch / "meson.build").write_text(SUBPROJECT)
+    lines = SUBPROJECT.replace("README_SHOWS", readme_shows(options, "meson"))
+    (scratch / "meson.build").write_text(lines)
+    shutil.copy(options.source / "examples" / "echo_server.cpp", scratch / "program.cpp")
     for name in PROGRAMS:
         shutil.copy(HERE / f"{name}.cpp", scratch)
     environment = dict(os.environ, CXX=" ".join(options.compiler))
     build = scratch / "build"
-    run(["meson", "setup", build, scratch, "-Doptimization=0", "-Dunity=on",
+    run(["meson", "setup", build, scratch, "-Doptimization=0", "-Dunity=on", "-Dunity_size=8",
          "--force-fallback-for=penstock"], env=environment)
     run(["ninja", "-C", build], timeout=900)
     run(["meson", "test", "-C", build])
@@ -173,6 +266,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         try:
             TESTS[options.what](options, pathlib.Path(scratch))
+        except Skip as why:
+            print(f"skipped: {why}")
+            sys.exit(SKIPPED)
         except (Failure, subprocess.TimeoutExpired) as failure:
             sys.exit(f"{options.what}: {failure}")
 

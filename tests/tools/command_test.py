@@ -43,13 +43,60 @@ class CommandLine(ToolTest):
             self.assertIn(option, result.stdout)
 
     def test_no_subcommand_is_a_mistake(self):
-        self.assertOneLine(run(), "subcommand")
+        self.assertOneLine(run(), "command is missing", "penstock --help")
 
     def test_an_unknown_subcommand_is_named(self):
-        self.assertOneLine(run("ehco", "--listen", "127.0.0.1:0"), "ehco")
+        self.assertOneLine(run("ehco", "--listen", "127.0.0.1:0"), "ehco", "penstock --help")
+
+    def test_an_option_in_place_of_a_command_is_named(self):
+        self.assertOneLine(run("--listen", "127.0.0.1:0"), "'--listen'", "command", "--help")
 
     def test_an_unknown_option_is_named(self):
         self.assertOneLine(run("echo", "--listen", "127.0.0.1:0", "--lisen", "x"), "--lisen")
+
+    def test_an_unknown_option_is_named_rather_than_the_one_that_was_meant(self):
+        self.assertOneLine(run("echo", "--lisen", "127.0.0.1:0"), "--lisen", "penstock echo --help")
+
+    def test_the_option_of_a_bad_place_is_named(self):
+        for place in ("", "80", "unix:", "::1:80", "127.0.0.1:http", "192.0.2.1:0"):
+            self.assertOneLine(run("echo", "--listen", place), "penstock: --listen: ", place)
+        target = run("relay", "--listen", "127.0.0.1:0", "--to", "80")
+        self.assertOneLine(target, "penstock: --to: ", "80")
+
+    def test_a_long_mistake_is_not_repeated_whole(self):
+        long = "x" * 100_000
+        for arguments in (
+            (long,),
+            ("--" + long,),
+            ("echo", "--" + long),
+            ("echo", "--listen", long),
+            ("echo", "--listen", "unix:" + long),
+            ("echo", "--listen", "127.0.0.1:0", long),
+            ("echo", "--listen", "127.0.0.1:0", "--bytes-limit", long),
+            ("echo", "--listen", "127.0.0.1:0", "--backend", long),
+            ("relay", "--listen", "127.0.0.1:0", "--to", long + ":80"),
+        ):
+            result = run(*arguments)
+            self.assertOneLine(result, "xxx")
+            self.assertLess(len(result.stderr), 700)
+
+    def test_what_is_wrong_with_a_long_mistake_is_told(self):
+        place = run("echo", "--listen", "x" * 100_000 + ":70000")
+        limit = run("echo", "--listen", "127.0.0.1:0", "--bytes-limit", "9" * 100_000)
+
+        self.assertOneLine(place, "--listen", "from 0 to 65535")
+        self.assertOneLine(limit, "--bytes-limit", "is no number of bytes above 0")
+
+    def test_characters_that_are_cut_are_left_whole(self):
+        result = run("echo", "--listen", "€" * 1000)  # Three bytes each.
+
+        self.assertOneLine(result, "€€€", "expected HOST:PORT")
+        self.assertLess(len(result.stderr), 700)
+
+    def test_control_characters_of_a_mistake_are_shown_not_sent(self):
+        result = run("echo", "--listen", "a\nb\x1b[2J:80")
+
+        self.assertOneLine(result, r"a\nb\x1b[2J:80", "expected HOST:PORT")
 
     def test_a_missing_option_is_named(self):
         self.assertOneLine(run("echo"), "--listen")
@@ -93,7 +140,7 @@ class CommandLine(ToolTest):
     def test_an_unknown_backend_is_named_with_those_there_are(self):
         result = run("echo", "--listen", "127.0.0.1:0", "--backend", "kqueue")
 
-        self.assertOneLine(result, "kqueue", "uring", "epoll", "auto")
+        self.assertOneLine(result, "--backend", "kqueue", "uring", "epoll", "auto")
 
     def test_an_unknown_backend_in_the_environment_is_named(self):
         result = run("echo", "--listen", "127.0.0.1:0", environment={"PENSTOCK_BACKEND": "poll"})

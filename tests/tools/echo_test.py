@@ -136,6 +136,18 @@ class Echo(ToolTest):
 
         self.assertEqual(lines, ["penstock: %s:%d opened" % client.getsockname()])
 
+    def test_a_peer_cannot_write_lines_of_its_own_by_its_name(self):
+        with tempfile.TemporaryDirectory() as directory, support.socket.socket(support.socket.AF_UNIX) as client:
+            server = self.serve("echo", "-v", listen=f"unix:{directory}/socket")
+            client.bind(f"{directory}/a\npenstock: 1.2.3.4:5 closed\x1b[2J")
+            client.connect(server.address)
+            client.close()
+
+            lines = eventually(server.error_lines, "a line comes")
+
+        self.assertEqual(len(lines), 1)
+        self.assertIn(r"/a\npenstock: 1.2.3.4:5 closed\x1b[2J closed: 0 bytes in", lines[0])
+
 
 class Discard(ToolTest):
     def test_it_counts_what_it_throws_away(self):

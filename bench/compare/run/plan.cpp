@@ -139,7 +139,7 @@ std::vector<Cell> chosenCells(const PlanRequest& request) {
   addNeeded(cells);
   if (!cells.empty()) return cells;
   throw BadRequest("no cell of profile " + std::string(nameOf(request.profile)) +
-                   " is left by this selection");
+                   " is left by --workloads and --only");
 }
 
 std::vector<int> usableCores() {
