@@ -24,10 +24,11 @@ BOOST_AUTO_TEST_CASE(time_until_due_is_none_without_timers_and_zero_with_work) {
   BOOST_TEST(!loop->timeUntilDue());
 
   DelayedCall call = loop->callLater(1h, [] {});
-  BOOST_REQUIRE(!!loop->timeUntilDue());
-  BOOST_TEST((*loop->timeUntilDue() <= 1h && *loop->timeUntilDue() > 59min));
+  BOOST_TEST_REQUIRE(loop->timeUntilDue());
+  BOOST_TEST(*loop->timeUntilDue() <= 1h);
+  BOOST_TEST(*loop->timeUntilDue() > 59min);
   loop->callSoon([] {});
-  BOOST_TEST((loop->timeUntilDue() == Duration::zero()));
+  BOOST_TEST(loop->timeUntilDue() == Duration::zero());
   loop.turn();
   call.cancel();
 
@@ -65,8 +66,8 @@ BOOST_AUTO_TEST_CASE(an_idle_iterate_waits_as_long_as_told) {
   for (int i = 0; i < 10; ++i) loop->iterate(1ms);
   const Duration waited = loop->now() - before;
 
-  BOOST_TEST((waited >= 5ms));  // A signal may end a wait early.
-  BOOST_TEST((waited < 5s));
+  BOOST_TEST(waited >= 5ms);  // A signal may end a wait early.
+  BOOST_TEST(waited < 5s);
 }
 
 // Idle is without turns: each of these sets the loop turning until it has found that out.
@@ -78,16 +79,17 @@ BOOST_AUTO_TEST_CASE(an_idle_loop_does_not_spin) {
       client.halfCloseable = server.halfCloseable = true;
       ReactorFixture loop;
       loop.listen([] { return nullptr; });
-      if (name != "nothing") loop.connect(client, server);
+      if (name != "nothing") loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
       if (name == "a paused reader") {
         server.transport().pauseProducing();
-        client.transport().write(asBytes(std::string(4 << 20, 'x')));
+        client.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
       }
       if (name == "half-closes") {
         client.transport().loseWriteConnection();
         server.transport().loseWriteConnection();
       }
       loop.settle();
+      if (name == "a paused reader") BOOST_TEST(client.transport().bufferedBytes() > 0U);
 
       bool over = false;
       int turns = 0;
@@ -112,7 +114,7 @@ BOOST_AUTO_TEST_CASE(iterate_waits_no_longer_than_until_a_timer_is_due) {
   loop->iterate();
 
   BOOST_TEST(fired);
-  BOOST_TEST((loop->now() - before < 30s));
+  BOOST_TEST(loop->now() - before < 30s);
 }
 
 BOOST_AUTO_TEST_CASE(a_foreign_poll_loop_can_drive_the_reactor, *precondition(onRealKernel)) {
@@ -160,7 +162,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_loop_asleep_in_poll_is_woken_at_once, *preconditi
 
   BOOST_TEST(queued);
   BOOST_TEST(ready == 1);
-  BOOST_TEST((slept < 9s));
+  BOOST_TEST(slept < 9s);
   BOOST_TEST(called);
 }
 
@@ -216,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_timer_ends_a_run_that_has_nothing_else_to_wait_for) {
 
   loop->run();
 
-  BOOST_TEST((loop->now() - before >= 10ms));
+  BOOST_TEST(loop->now() - before >= 10ms);
 }
 
 BOOST_AUTO_TEST_CASE(call_when_running_waits_for_the_run_and_is_immediate_inside_it) {

@@ -50,7 +50,7 @@ boost::test_tools::assertion_result withBundles(boost::unit_test::test_unit_id) 
 struct Pair {
   Pair() {
     std::array<int, 2> fds{};
-    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
     near.reset(fds[0]);
     far.reset(fds[1]);
   }
@@ -66,7 +66,7 @@ struct BufferFixture {
   explicit BufferFixture(std::uint16_t count = kCount)
       : ring(ringCalls(), ringCalls().features()),
         buffers(BufferRing::create(ring, kGroup, count, kSize)) {
-    BOOST_REQUIRE(buffers != nullptr);
+    BOOST_TEST_REQUIRE(buffers != nullptr);
   }
 
   // Receives once, with what has arrived: into one buffer, or into as many as that needs.
@@ -112,7 +112,7 @@ struct BufferFixture {
   // Takes the one block of a completion.
   Block& one(const io_uring_cqe& cqe, const std::string& expected) {
     const auto blocks = taken(cqe);
-    BOOST_REQUIRE(blocks.size() == 1u);
+    BOOST_TEST_REQUIRE(blocks.size() == 1u);
     BOOST_TEST(blocks[0].second == expected);
     return *blocks[0].first;
   }
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(fills_several_buffers_in_their_order, BufferFixture) {
 
   const auto blocks = bundled(text.size());
 
-  BOOST_REQUIRE(blocks.size() == 3u);
+  BOOST_TEST_REQUIRE(blocks.size() == 3u);
   BOOST_TEST(mostBlocks > 1u);
   BOOST_TEST(blocks[0].second.size() == kSize);
   BOOST_TEST(blocks[2].second.size() == text.size() - 2 * kSize);
@@ -237,7 +237,7 @@ BOOST_FIXTURE_TEST_CASE(is_found_after_buffers_came_back_in_another_order, Buffe
 
   BOOST_TEST(mostBlocks > 1u);
   BOOST_TEST(textOf(blocks) == text);
-  BOOST_REQUIRE(blocks.size() == 4u);
+  BOOST_TEST_REQUIRE(blocks.size() == 4u);
   BOOST_TEST(blocks[0].first == taken4[2]);
   BOOST_TEST(blocks[3].first == taken4[1]);
   for (const auto& [block, part] : blocks) block->release();
@@ -302,7 +302,7 @@ class RandomUse : BufferFixture {
     if (completion.res == -ENOBUFS) return releaseOne();
     const auto blocks = taken(completion);
     const std::string got = textOf(blocks);
-    BOOST_REQUIRE(got == connection.waiting.substr(0, got.size()));
+    BOOST_REQUIRE((got == connection.waiting.substr(0, got.size())));
     connection.waiting.erase(0, got.size());
     for (const auto& [block, part] : blocks) kept_.push_back({block, part});
     while (kept_.size() > 12) releaseOne();
@@ -320,7 +320,7 @@ class RandomUse : BufferFixture {
     const auto at = static_cast<std::ptrdiff_t>(random_() % kept_.size());
     const Kept& kept = kept_[static_cast<std::size_t>(at)];
     const std::string now(reinterpret_cast<const char*>(kept.block->data), kept.text.size());
-    BOOST_REQUIRE(now == kept.text);
+    BOOST_REQUIRE((now == kept.text));
     kept.block->release();
     kept_.erase(kept_.begin() + at);
   }
