@@ -167,7 +167,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_does_not_answer_leaves_time_for_the_next
   resolver = resolverOf({Address::loopback(0), Address::parse("127.0.0.2:0")});
 
   connectTcp(loop.reactor(), "somewhere", port, making(), failing(),
-             {.timeout = 400ms, .resolver = resolver.get()});
+             {.timeout = 2s, .resolver = resolver.get()});
   waitForOutcome();
 
   BOOST_TEST(client.made());
