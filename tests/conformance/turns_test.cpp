@@ -3,6 +3,7 @@
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/loopback.h>
 
 #include <poll.h>
 #include <boost/test/unit_test.hpp>
@@ -99,6 +100,36 @@ BOOST_AUTO_TEST_CASE(an_idle_loop_does_not_spin) {
       BOOST_TEST(turns < 10);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_turn_does_not_sleep_while_more_is_to_be_written_than_it_takes,
+                     *precondition(onSimulatedKernel)) {
+  Recorder client, server;
+  ReactorFixture loop;
+  loop.connect(client, server, SocketFamily::kTcp, [](int fd) { setSendBuffer(fd, 8 << 20); });
+  server.transport().pauseProducing();  // So that nothing but the writer itself wakes the loop.
+
+  client.transport().write(asBytes(std::string(4 << 20, 'x')));
+  loop.runUntil([&] { return client.transport().bufferedBytes() == 0; }, "all to be written");
+
+  BOOST_TEST(server.received.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_turn_does_not_sleep_while_more_is_to_be_passed_in_memory_than_it_takes) {
+  const std::string mebibyte(1 << 20, 'x');
+  Recorder one, other;
+  ReactorFixture loop;
+  loopbackPair(loop.reactor(), one.makeProtocol(), other.makeProtocol());
+
+  one.transport().write(asBytes(mebibyte));
+  int turns = 0;
+  while (other.received.size() < mebibyte.size() && turns < 1000) {
+    loop->iterate(std::chrono::hours(1));
+    ++turns;
+  }
+
+  BOOST_TEST(other.received.size() == mebibyte.size());
+  BOOST_TEST(turns > 1);
 }
 
 // As in Twisted a turn makes the calls that are due and then waits, so the next one makes this

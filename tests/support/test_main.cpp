@@ -4,7 +4,7 @@
 //
 // With PENSTOCK_TEST_REPORTS set, a JUnit file <program>.<backend>.<process id>.xml goes into that
 // directory, so that test cases can be counted. PENSTOCK_TEST_SECONDS is the time limit of one test
-// case, 60 by default. Exit status 77: this backend cannot be used here.
+// case, 120 by default. Exit status 77: this backend cannot be used here.
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/hang_guard.h>
 
@@ -81,7 +81,7 @@ class GuardEachTestCase final : public boost::unit_test::test_observer {
  private:
   static std::chrono::seconds limit() {
     const char* text = std::getenv("PENSTOCK_TEST_SECONDS");
-    return std::chrono::seconds(text ? std::atol(text) : 60);
+    return std::chrono::seconds(text ? std::atol(text) : 120);
   }
 
   HangGuard guard_{&reportHang};
