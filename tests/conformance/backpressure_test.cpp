@@ -225,19 +225,21 @@ BOOST_AUTO_TEST_CASE(a_pull_producer_is_asked_inside_its_registration) {
 
 BOOST_AUTO_TEST_CASE(a_pull_producer_is_asked_once_for_each_drain) {
   constexpr int kPortions = 20;
+  const std::string portion(300'000, 'p');  // More than the buffers of the kernel take.
   SlowReader test;
   int askedWhileBytesWaited = 0;
   test.producer.onResume = [&] {
     askedWhileBytesWaited += test.sender().bufferedBytes() > 0;
     if (test.producer.count("resume") > kPortions) return test.sender().unregisterProducer();
-    test.sender().write(asBytes(std::string(100'000, 'p')));
+    test.sender().write(asBytes(portion));
   };
 
   test.sender().registerProducer(test.producer, Production::kPull);
   test.loop.settle();
   BOOST_TEST(test.producer.count("resume") == 1);  // Not drained: the reader is paused.
   test.readAll();
-  test.loop.runUntil([&] { return test.server.received.size() >= 100'000 * kPortions; }, "all");
+  test.loop.runUntil([&] { return test.server.received.size() >= kPortions * portion.size(); },
+                     "all");
   test.loop.runUntil([&] { return !test.sender().producer(); }, "the end of the producer");
 
   BOOST_TEST(test.producer.count("resume") == kPortions + 1);

@@ -82,6 +82,22 @@ BOOST_AUTO_TEST_CASE(a_protocol_dies_with_its_connection_and_not_before) {
   BOOST_TEST(client.lost);
 }
 
+// No operation is in flight on either family once the peer's end was received.
+BOOST_AUTO_TEST_CASE(a_descriptor_is_given_back_before_its_protocol_hears_of_the_loss) {
+  Recorder client, server;
+  ReactorFixture loop;
+  int before = -1, atLoss = -1;
+  server.onMade = [&](Transport& transport) { before = transport.descriptor(); };
+  server.onLost = [&](std::error_code) { atLoss = server.transport().descriptor(); };
+  loop.connect(client, server);
+
+  client.transport().loseConnection();
+  loop.runUntil([&] { return server.lost; }, "the end");
+
+  BOOST_TEST(before >= 0);
+  BOOST_TEST(atLoss == -1);
+}
+
 BOOST_AUTO_TEST_CASE(everything_open_is_told_when_the_reactor_goes) {
   int living = 0;
   Recorder client, server, paused, pausedPeer, aborting, abortingPeer;
