@@ -1,5 +1,6 @@
 // Listening sockets: accepting, refusing, stopping, and surviving when no descriptor is left.
 #define BOOST_TEST_MODULE acceptor
+#include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -149,6 +150,27 @@ BOOST_AUTO_TEST_CASE(a_listener_stopped_in_its_factory_accepts_none_of_those_tha
 
   BOOST_TEST(servers.all.size() == 1U);
   BOOST_TEST(servers.lost() == 0U);
+}
+
+// An accept that repeats itself in the kernel has taken all of them before the loop hears of one.
+BOOST_AUTO_TEST_CASE(a_crowd_that_waits_leaves_others_their_turn, *precondition(onRealKernel)) {
+  if (testBackend().family != Backend::kEpoll) return;
+  constexpr std::size_t kCrowd = 120;
+  Servers servers;
+  std::size_t acceptedBefore = 0;
+  ReactorFixture loop;
+  OwnedFd fd = makeListeningSocket(loop.reactor(), SocketFamily::kTcp);
+  std::vector<OwnedFd> clients;
+  for (std::size_t i = 0; i < kCrowd; ++i) clients.push_back(connectRaw(addressOf(fd.get())));
+
+  loop->openListener(std::move(fd), [&] {
+    if (servers.all.empty()) loop->callSoon([&] { acceptedBefore = servers.all.size(); });
+    return servers.factory()();
+  });
+  loop.runUntil([&] { return servers.all.size() == kCrowd; }, "all to be accepted");
+
+  BOOST_TEST(acceptedBefore > 0U);
+  BOOST_TEST(acceptedBefore < kCrowd);
 }
 
 // --- No descriptor left -------------------------------------------------------------------------
