@@ -49,6 +49,7 @@ void ReactorFixture::failWaiting(std::chrono::seconds limit, std::string_view wh
   std::string report;
   for (const std::string& line : diaries()) report += "\n  " + line;
   for (const std::string& line : logLines_) report += "\n  log: " + line;
+  if (report.empty()) report = " nothing";
   BOOST_FAIL("waited " << limit.count() << time << what << "; heard by then:" << report);
   std::abort();  // BOOST_FAIL throws.
 }

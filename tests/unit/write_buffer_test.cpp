@@ -117,6 +117,29 @@ BOOST_AUTO_TEST_CASE(uses_its_memory_again_after_draining) {
   BOOST_TEST(buffer.front().data() == first);
 }
 
+BOOST_AUTO_TEST_CASE(shares_its_first_bytes_with_another_that_may_outlive_it) {
+  const auto bytes = someBytes(40'000), others = someBytes(40'001);
+  auto memory = std::make_shared<const std::string>("handed over");
+  const std::weak_ptr<const std::string> watched = memory;
+  const std::string expected = textOf(Bytes(bytes)) + "handed";
+  buffer.append(Bytes(bytes));
+  buffer.append(Buffer(memory, asBytes(*memory)));
+  memory.reset();
+  WriteBuffer other(pool);
+
+  buffer.share(expected.size(), other);
+  BOOST_TEST(runsOf(other).front().iov_base == runsOf(buffer).front().iov_base);
+  buffer.clear();
+  buffer.append(Bytes(others));  // Into other memory than what is shared.
+
+  BOOST_TEST(other.size() == expected.size());
+  BOOST_TEST((textOf(other) == expected));
+  BOOST_TEST((textOf(buffer) == textOf(Bytes(others))));
+  BOOST_TEST(!watched.expired());
+  other.clear();
+  BOOST_TEST(watched.expired());
+}
+
 BOOST_AUTO_TEST_CASE(is_empty_again_when_cleared) {
   buffer.append(asBytes("some"));
   buffer.append(Buffer(std::string("more")));
