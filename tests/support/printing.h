@@ -12,6 +12,7 @@
 #include <concepts>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <system_error>
 #include <type_traits>
 
@@ -34,7 +35,7 @@ namespace boost::test_tools::tt_detail {
 template <class Rep, class Period>
 struct print_log_value<std::chrono::duration<Rep, Period>> {
   void operator()(std::ostream& out, const std::chrono::duration<Rep, Period>& value) {
-    out << std::chrono::duration<double, std::milli>(value).count() << " ms";
+    out << std::to_string(std::chrono::duration<double, std::milli>(value).count()) << " ms";
   }
 };
 

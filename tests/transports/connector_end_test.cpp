@@ -239,10 +239,18 @@ BOOST_FIXTURE_TEST_CASE(a_connector_whose_protocol_was_replaced_is_over, Connect
     ReactorFixture own;
     Listener& listener =
         listenTcp(own.reactor(), Address::loopback(0), [this] { return server.makeProtocol(); });
-    connectTcp(own.reactor(), getHost(listener), making(), failing());
+    auto kept = std::make_shared<int>(0);
+    const std::weak_ptr<int> keptByConnector = kept;
+    connectTcp(
+        own.reactor(), getHost(listener), [this, kept] { return client.makeProtocol(); },
+        failing());
+    kept.reset();
     own.runUntil([&] { return client.made() && server.made(); }, "the connection");
+    BOOST_TEST(!keptByConnector.expired());
 
     client.transport().replaceProtocol(next.makeProtocol());
+    own.turn();
+    BOOST_TEST(keptByConnector.expired());
     server.transport().write(asBytes("for the next"));
     own.runUntil([&] { return next.received.size() >= 12; }, "all the bytes");
   }

@@ -166,10 +166,12 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_does_not_answer_leaves_time_for_the_next
             [this] { return server.makeProtocol(); });
   resolver = resolverOf({Address::loopback(0), Address::parse("127.0.0.2:0")});
 
-  connectTcp(loop.reactor(), "somewhere", port, making(), failing(),
-             {.timeout = 2s, .resolver = resolver.get()});
+  const ConnectOptions options{.timeout = 3s, .resolver = resolver.get()};
+  const TimePoint start = loop->now();
+  connectTcp(loop.reactor(), "somewhere", port, making(), failing(), options);
   waitForOutcome();
 
+  BOOST_TEST(loop->now() - start < options.timeout);
   BOOST_TEST(client.made());
   BOOST_TEST(failures == 0);
 }

@@ -225,6 +225,23 @@ BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Pair) {
   BOOST_TEST(other.events == (Events{"made", "lost"}));
 }
 
+BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_whose_close_waits_are_dropped_at_once, Pair) {
+  join();
+  other.transport().pauseProducing();
+  one.transport().write(asBytes("unheard"));
+  other.transport().registerProducer(producer, Production::kStreaming);
+  loop.settle();
+  BOOST_TEST(one.transport().bufferedBytes() > 0U);
+
+  other.transport().loseConnection();
+  loop.runUntil([this] { return one.transport().bufferedBytes() == 0; }, "nothing to wait");
+
+  BOOST_TEST(!other.lost);
+  other.transport().unregisterProducer();
+  loop.runUntil([this] { return one.lost && other.lost; }, "the close");
+  BOOST_TEST(!other.heard("data"));
+}
+
 BOOST_FIXTURE_TEST_CASE(both_may_abort_at_once, Pair) {
   join();
 
