@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_want_of_means_is_waited_out_and_logged_once,
     test.connect(error, 3);
     test.waitForAccepts(1);
 
-    BOOST_TEST((test.loop->now() - before >= 100ms));
+    BOOST_TEST(test.loop->now() - before >= 100ms);
     BOOST_TEST(test.loop.logLines().size() == 1U);
   });
 }

@@ -1,5 +1,6 @@
 // Listening sockets: accepting, refusing, stopping, and surviving when no descriptor is left.
 #define BOOST_TEST_MODULE acceptor
+#include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -108,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_listener_accepts_no_more_and_its_connections_live
   client.transport().write(asBytes("alive"));
   loop.runUntil([&] { return servers.all.front()->received == "alive"; }, "the bytes");
 
-  BOOST_TEST((refusal == std::errc::connection_refused));
+  BOOST_TEST(refusal == std::errc::connection_refused);
   BOOST_TEST(servers.all.size() == 1U);
 }
 
@@ -151,6 +152,27 @@ BOOST_AUTO_TEST_CASE(a_listener_stopped_in_its_factory_accepts_none_of_those_tha
   BOOST_TEST(servers.lost() == 0U);
 }
 
+// An accept that repeats itself in the kernel has taken all of them before the loop hears of one.
+BOOST_AUTO_TEST_CASE(a_crowd_that_waits_leaves_others_their_turn, *precondition(onRealKernel)) {
+  if (testBackend().family != Backend::kEpoll) return;
+  constexpr std::size_t kCrowd = 120;
+  Servers servers;
+  std::size_t acceptedBefore = 0;
+  ReactorFixture loop;
+  OwnedFd fd = makeListeningSocket(loop.reactor(), SocketFamily::kTcp);
+  std::vector<OwnedFd> clients;
+  for (std::size_t i = 0; i < kCrowd; ++i) clients.push_back(connectRaw(addressOf(fd.get())));
+
+  loop->openListener(std::move(fd), [&] {
+    if (servers.all.empty()) loop->callSoon([&] { acceptedBefore = servers.all.size(); });
+    return servers.factory()();
+  });
+  loop.runUntil([&] { return servers.all.size() == kCrowd; }, "all to be accepted");
+
+  BOOST_TEST(acceptedBefore > 0U);
+  BOOST_TEST(acceptedBefore < kCrowd);
+}
+
 // --- No descriptor left -------------------------------------------------------------------------
 
 namespace {
@@ -176,6 +198,11 @@ class NoDescriptors {
       taken_.push_back(std::move(fd));
     }
     BOOST_REQUIRE_EQUAL(errno, EMFILE);
+  }
+  void checkExhausted() const {
+    const OwnedFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    BOOST_TEST(!fd);
+    BOOST_TEST(errno == EMFILE);
   }
   void release() { taken_.clear(); }
 
@@ -225,9 +252,10 @@ BOOST_AUTO_TEST_CASE(a_listener_survives_without_descriptors_cheaply_and_says_so
     loop.runUntil([&] { return ++turns, std::ranges::all_of(clients, isClosedByPeer); },
                   "all to be told");
 
-    BOOST_TEST((loop->now() - before >= (kClients - 1) * std::chrono::milliseconds(100)));
+    BOOST_TEST(loop->now() - before >= (kClients - 1) * std::chrono::milliseconds(100));
     BOOST_TEST(turns < kClients * 20);
     BOOST_TEST(loop.logLines().size() == 1U);
+    none.checkExhausted();  // What was given up to shed is taken back, not left to the program.
 
     none.release();
     const std::size_t accepted = servers.all.size();

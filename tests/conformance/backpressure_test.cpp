@@ -21,13 +21,8 @@ namespace {
 
 constexpr std::size_t kMark = Transport::kHighWaterMark;
 
-// More than all buffers between two paused ends take once they are shrunk.
+// More than all buffers between two paused ends take when they are small.
 const std::string kFlood(1 << 20, 'f');
-
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
 
 // A connection whose server reads nothing yet.
 struct SlowReader {
@@ -36,7 +31,7 @@ struct SlowReader {
   ReactorFixture loop;
 
   SlowReader() {
-    loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+    loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
     server.transport().pauseProducing();
   }
 
@@ -90,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_slow_reader_keeps_the_buffer_at_the_mark_plus_one_write_a
     PatternCheck check;
     std::size_t most = 0;
     ReactorFixture loop;
-    loop.connect(client, server, family, shrinkBuffers);
+    loop.connect(client, server, family, useSmallBuffers);
     server.keepsData = false;
     server.onData = [&](Bytes bytes) {  // Reads a little, then rests for a turn.
       check.add(bytes);
@@ -181,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_pause_from_inside_write_may_unregister_and_close) {
   test.loop.runUntil([&] { return test.client.lost && test.server.lost; }, "the close");
 
   BOOST_TEST(test.server.received.size() == kFlood.size());
-  BOOST_TEST(!test.client.why);
+  BOOST_TEST(test.client.why == std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(a_resume_that_writes_is_paused_again) {
@@ -230,19 +225,21 @@ BOOST_AUTO_TEST_CASE(a_pull_producer_is_asked_inside_its_registration) {
 
 BOOST_AUTO_TEST_CASE(a_pull_producer_is_asked_once_for_each_drain) {
   constexpr int kPortions = 20;
+  const std::string portion(300'000, 'p');  // More than the buffers of the kernel take.
   SlowReader test;
   int askedWhileBytesWaited = 0;
   test.producer.onResume = [&] {
     askedWhileBytesWaited += test.sender().bufferedBytes() > 0;
     if (test.producer.count("resume") > kPortions) return test.sender().unregisterProducer();
-    test.sender().write(asBytes(std::string(100'000, 'p')));
+    test.sender().write(asBytes(portion));
   };
 
   test.sender().registerProducer(test.producer, Production::kPull);
   test.loop.settle();
   BOOST_TEST(test.producer.count("resume") == 1);  // Not drained: the reader is paused.
   test.readAll();
-  test.loop.runUntil([&] { return test.server.received.size() >= 100'000 * kPortions; }, "all");
+  test.loop.runUntil([&] { return test.server.received.size() >= kPortions * portion.size(); },
+                     "all");
   test.loop.runUntil([&] { return !test.sender().producer(); }, "the end of the producer");
 
   BOOST_TEST(test.producer.count("resume") == kPortions + 1);
@@ -398,8 +395,10 @@ BOOST_AUTO_TEST_CASE(the_state_is_told_by_twisteds_names) {
   Transport& transport = test.sender();
 
   BOOST_TEST(transport.connected());
-  BOOST_TEST((!transport.disconnecting() && !transport.disconnected()));
-  BOOST_TEST((!transport.producer() && !transport.producerPaused()));
+  BOOST_TEST(!transport.disconnecting());
+  BOOST_TEST(!transport.disconnected());
+  BOOST_TEST(transport.producer() == nullptr);
+  BOOST_TEST(!transport.producerPaused());
   transport.registerProducer(test.producer, Production::kStreaming);
   BOOST_TEST(transport.producer() == &test.producer);
   BOOST_TEST(transport.streamingProducer());
@@ -407,9 +406,11 @@ BOOST_AUTO_TEST_CASE(the_state_is_told_by_twisteds_names) {
   BOOST_TEST(transport.producerPaused());
   BOOST_TEST(transport.bufferedBytes() == kFlood.size());
   transport.loseWriteConnection();
-  BOOST_TEST((transport.writeDisconnecting() && !transport.writeDisconnected()));
+  BOOST_TEST(transport.writeDisconnecting());
+  BOOST_TEST(!transport.writeDisconnected());
   transport.loseConnection();
-  BOOST_TEST((transport.disconnecting() && transport.connected()));
+  BOOST_TEST(transport.disconnecting());
+  BOOST_TEST(transport.connected());
   bool disconnectedAtLast = false, connectedAtLast = true;
   test.client.onLost = [&](std::error_code) {
     disconnectedAtLast = transport.disconnected();
@@ -417,7 +418,8 @@ BOOST_AUTO_TEST_CASE(the_state_is_told_by_twisteds_names) {
   };
   transport.abortConnection();
   test.loop.runUntil([&] { return test.client.lost; }, "the abort");
-  BOOST_TEST((disconnectedAtLast && !connectedAtLast));
+  BOOST_TEST(disconnectedAtLast);
+  BOOST_TEST(!connectedAtLast);
 }
 
 // --- Closing waits for the producer -------------------------------------------------------------
@@ -438,7 +440,7 @@ BOOST_AUTO_TEST_CASE(a_close_waits_for_a_running_push_producer) {
   loop.runUntil([&] { return client.lost && server.lost; }, "the close");
 
   BOOST_TEST(producer.events.empty());
-  BOOST_TEST(!client.why);
+  BOOST_TEST(client.why == std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(a_close_waits_for_a_paused_push_producer) {
@@ -515,8 +517,8 @@ BOOST_AUTO_TEST_CASE(a_slow_sink_stops_a_fast_source_through_a_relay) {
   PatternCheck check;
   std::size_t most = 0;
   ReactorFixture loop;
-  loop.connect(source, relayIn, SocketFamily::kTcp, shrinkBuffers);
-  loop.connect(relayOut, sink, SocketFamily::kTcp, shrinkBuffers);
+  loop.connect(source, relayIn, SocketFamily::kTcp, useSmallBuffers);
+  loop.connect(relayOut, sink, SocketFamily::kTcp, useSmallBuffers);
   sink.keepsData = relayIn.keepsData = false;
   sink.onData = [&](Bytes bytes) { check.add(bytes); };
   relayIn.onData = [&](Bytes bytes) {

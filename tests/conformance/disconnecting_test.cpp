@@ -85,8 +85,12 @@ BOOST_AUTO_TEST_CASE(an_exception_at_the_end_keeps_nobody_else_from_hearing_of_i
 
     endAll(loop, how);
 
-    for (const Pair& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
-    BOOST_TEST((failing.count("stop") == 1 && other.count("stop") == 1));
+    for (const Pair& pair : pairs) {
+      BOOST_TEST(endedOnce(pair.client));
+      BOOST_TEST(endedOnce(pair.server));
+    }
+    BOOST_TEST(failing.count("stop") == 1);
+    BOOST_TEST(other.count("stop") == 1);
     BOOST_TEST(told == 2);
     BOOST_TEST(loop.logLines().size() == 3U);
   });
@@ -105,7 +109,7 @@ BOOST_AUTO_TEST_CASE(nobody_accepts_any_more_once_all_was_disconnected) {
                       [&](std::error_code why, OwnedFd) { refusal = why; });
     loop.runUntil([&] { return !!refusal; }, "the refusal");
 
-    BOOST_TEST((refusal == std::errc::connection_refused));
+    BOOST_TEST(refusal == std::errc::connection_refused);
   }
 }
 
@@ -120,7 +124,8 @@ BOOST_AUTO_TEST_CASE(new_connections_work_once_all_was_disconnected) {
     after.client.transport().write(asBytes("again"));
     loop.runUntil([&] { return after.server.received == "again"; }, "the bytes");
 
-    BOOST_TEST((endedOnce(before.client) && endedOnce(before.server)));
+    BOOST_TEST(endedOnce(before.client));
+    BOOST_TEST(endedOnce(before.server));
   }
 }
 

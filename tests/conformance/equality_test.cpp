@@ -18,11 +18,6 @@ using Events = std::vector<std::string>;
 
 namespace {
 
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
-
 // Plays one script of `steps` random actions. What a step causes is awaited before the next, so
 // that the log does not depend on time; and writes are either so small that the kernel takes them
 // always, or so large that it never takes them all from under a paused reader.
@@ -32,7 +27,7 @@ class Script {
 
   Events play() {
     for (Side* side : {&client_, &server_}) prepare(*side);
-    loop_.connect(client_.recorder, server_.recorder, SocketFamily::kTcp, shrinkBuffers);
+    loop_.connect(client_.recorder, server_.recorder, SocketFamily::kTcp, useSmallBuffers);
     note("connect");
     for (int i = 0; i < steps_; ++i) act(random_() % 2 ? client_ : server_);
     finish();

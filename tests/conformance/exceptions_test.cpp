@@ -33,14 +33,14 @@ struct Scene {
 
   void connect() {
     client.halfCloseable = server.halfCloseable = true;
-    loop.connect(client, server);
+    loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
   }
 
   // The server ends with the reason that says so, once; the rest is as it was.
   void checkOnlyThisConnectionFailed() {
     loop.runUntil([&] { return server.lost && client.lost; }, "both ends");
     loop.settle();
-    BOOST_TEST((server.why == ConnectionError::kProtocolFailed));
+    BOOST_TEST(server.why == ConnectionError::kProtocolFailed);
     BOOST_TEST(server.events.back().substr(0, 4) == "lost");
     BOOST_TEST(std::ranges::count_if(server.events, [](const std::string& event) {
                  return event.substr(0, 4) == "lost";
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(an_exception_from_resume_producing) {
 }
 
 BOOST_AUTO_TEST_CASE(an_exception_from_resume_producing_at_the_low_water_mark) {
-  constexpr std::size_t kMark = 8 << 20;
+  constexpr std::size_t kMark = kMoreThanSmallBuffers;
   Scene test;
   std::size_t buffered = 0;
   test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_CASE(an_exception_from_stop_producing_does_not_keep_the_protocol
   test.server.transport().abortConnection();
   test.loop.runUntil([&] { return test.server.lost && test.client.lost; }, "both ends");
 
-  BOOST_TEST((test.server.why == ConnectionError::kAborted));
+  BOOST_TEST(test.server.why == ConnectionError::kAborted);
   BOOST_TEST(test.producer.count("stop") == 1);
   test.checkLogAndBystander();
 }
@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(something_thrown_that_is_no_exception) {
   test.client.transport().write(asBytes("provocation"));
   test.loop.runUntil([&] { return test.server.lost && test.client.lost; }, "both ends");
 
-  BOOST_TEST((test.server.why == ConnectionError::kProtocolFailed));
+  BOOST_TEST(test.server.why == ConnectionError::kProtocolFailed);
   BOOST_TEST(test.loop.logLines().size() == 1U);
   test.checkBystander();
 }

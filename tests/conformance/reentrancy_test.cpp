@@ -147,9 +147,7 @@ class Scene {
   }
 
   void prepare(int fd) const {
-    if (drive_ != Drive::kLowWater) return;
-    setSendBuffer(fd, 16384);
-    setReceiveBuffer(fd, 16384);
+    if (drive_ == Drive::kLowWater) useSmallBuffers(fd);
   }
 
   // The client hears of it first: to be aborted before would be a failure to connect.
@@ -278,7 +276,7 @@ void checkShape(const Events& events) {
   BOOST_TEST(countOf(events, "readLost") <= 1);
   BOOST_TEST(countOf(events, "writeLost") <= 1);
   const auto end = std::find(events.begin(), events.end(), "readLost");
-  BOOST_TEST((std::find(end, events.end(), "data") == events.end()));
+  BOOST_TEST(std::count(end, events.end(), "data") == 0);
 }
 
 void checkProducer(const ScriptedProducer& producer, bool pull = false) {
@@ -302,7 +300,7 @@ void checkOutcome(const Scene& scene, const Action& action) {
     if (!closedInside) checkAbort(scene);
     return;
   }
-  BOOST_TEST(!scene.server.why);
+  BOOST_TEST(scene.server.why == std::error_code());
   if (name == "pauseProducing") {
     BOOST_TEST(countOf(scene.eventsUnaided, "data") == countOf(scene.eventsBefore, "data"));
     BOOST_TEST(countOf(scene.eventsUnaided, "readLost") == countOf(scene.eventsBefore, "readLost"));

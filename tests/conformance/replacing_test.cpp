@@ -53,8 +53,8 @@ BOOST_FIXTURE_TEST_CASE(one_that_is_replaced_as_the_connection_is_made_hears_no_
   loop.runUntil([this] { return next.received == "hello"; }, "the bytes");
   endFromClient();
 
-  BOOST_TEST((first.events == Events{"made"}));
-  BOOST_TEST((next.events == Events{"in place", "data", "lost"}));
+  BOOST_TEST(first.events == Events{"made"}, boost::test_tools::per_element());
+  BOOST_TEST(next.events == (Events{"in place", "data", "lost"}), boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_comes_after_a_delivery_that_replaces_goes_to_the_next, Replacing) {
@@ -67,8 +67,8 @@ BOOST_FIXTURE_TEST_CASE(what_comes_after_a_delivery_that_replaces_goes_to_the_ne
   endFromClient();
 
   BOOST_TEST(first.received == "a");
-  BOOST_TEST((first.events == Events{"made", "data"}));
-  BOOST_TEST((next.events == Events{"in place", "data", "lost"}));
+  BOOST_TEST(first.events == (Events{"made", "data"}), boost::test_tools::per_element());
+  BOOST_TEST(next.events == (Events{"in place", "data", "lost"}), boost::test_tools::per_element());
 }
 
 // Far more than one delivery holds, so that the rest of it is already there, or held by a pause.
@@ -103,8 +103,8 @@ BOOST_FIXTURE_TEST_CASE(one_that_is_replaced_at_the_end_of_input_hears_no_more, 
   loop.runUntil([this] { return next.lost && client.lost; }, "the end");
 
   BOOST_TEST(client.received == "bye");
-  BOOST_TEST((first.events == Events{"made", "readLost"}));
-  BOOST_TEST((next.events == Events{"in place", "lost"}));
+  BOOST_TEST(first.events == (Events{"made", "readLost"}), boost::test_tools::per_element());
+  BOOST_TEST(next.events == (Events{"in place", "lost"}), boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(one_that_is_replaced_at_its_half_close_hears_no_more, Replacing) {
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_is_replaced_at_its_half_close_hears_no_more, Re
   loop.runUntil([this] { return next.received == "still"; }, "the bytes");
   endFromClient();
 
-  BOOST_TEST((first.events == Events{"made", "writeLost"}));
+  BOOST_TEST(first.events == (Events{"made", "writeLost"}), boost::test_tools::per_element());
 }
 
 // Whether the peer's half-close ends everything is asked of the one in place then.
@@ -129,8 +129,8 @@ BOOST_FIXTURE_TEST_CASE(whether_the_end_of_input_ends_all_is_up_to_the_next, Rep
   client.transport().loseWriteConnection();
   loop.runUntil([this] { return next.lost && client.lost; }, "the end");
 
-  BOOST_TEST((first.events == Events{"made"}));
-  BOOST_TEST((next.events == Events{"in place", "lost"}));
+  BOOST_TEST(first.events == Events{"made"}, boost::test_tools::per_element());
+  BOOST_TEST(next.events == (Events{"in place", "lost"}), boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(an_exception_of_one_that_was_replaced_ends_it_for_the_next, Replacing) {
@@ -142,8 +142,8 @@ BOOST_FIXTURE_TEST_CASE(an_exception_of_one_that_was_replaced_ends_it_for_the_ne
   send("a");
   loop.runUntil([this] { return next.lost && client.lost; }, "the end");
 
-  BOOST_TEST((next.why == ConnectionError::kProtocolFailed));
-  BOOST_TEST((first.events == Events{"made", "data"}));
+  BOOST_TEST(next.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(first.events == (Events{"made", "data"}), boost::test_tools::per_element());
   BOOST_TEST(loop.logLines().size() == 1U);
 }
 
@@ -154,5 +154,5 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_the_one_in_place, Replacing)
   loop.destroy();
 
   BOOST_TEST(next.lost);
-  BOOST_TEST((first.events == Events{"made"}));
+  BOOST_TEST(first.events == Events{"made"}, boost::test_tools::per_element());
 }

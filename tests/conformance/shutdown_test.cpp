@@ -215,9 +215,9 @@ BOOST_AUTO_TEST_CASE(the_old_handlers_come_back_with_the_end_of_the_reactor,
     ReactorFixture loop;
     loop->stopOnSignals();
     ::sigaction(SIGTERM, nullptr, &after);
-    BOOST_TEST((after.sa_handler != before.sa_handler));
+    BOOST_TEST(after.sa_handler != before.sa_handler);
   }
   ::sigaction(SIGTERM, nullptr, &after);
 
-  BOOST_TEST((after.sa_handler == before.sa_handler));
+  BOOST_TEST(after.sa_handler == before.sa_handler);
 }

@@ -22,12 +22,6 @@ namespace {
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
 
-// Small enough to cut every large write short.
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
-
 // A gibibyte where it tells most; enough to wrap every buffer elsewhere.
 std::uint64_t bulkVolume() {
   const TestBackend& backend = testBackend();
@@ -116,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_great_volume_arrives_byte_exact_through_short_writes) {
   PatternCheck check;
   ReactorFixture loop;
   countInto(check, server);
-  loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+  loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
 
   producer.start(client.transport(), Production::kStreaming);
   loop.runUntil([&] { return check.count() >= bulkVolume() || !check.good(); }, "all bytes",
@@ -152,7 +146,8 @@ BOOST_AUTO_TEST_CASE(one_huge_write_and_another_while_it_is_sent_arrive_before_t
 
   BOOST_TEST(check.good());
   BOOST_TEST(check.count() == huge);
-  BOOST_TEST((!client.why && !server.why));
+  BOOST_TEST(client.why == std::error_code());
+  BOOST_TEST(server.why == std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(both_directions_carry_at_once) {
@@ -164,7 +159,7 @@ BOOST_AUTO_TEST_CASE(both_directions_carry_at_once) {
     ReactorFixture loop;
     countInto(upCheck, server);
     countInto(downCheck, client);
-    loop.connect(client, server, family, shrinkBuffers);
+    loop.connect(client, server, family, useSmallBuffers);
 
     up.start(client.transport(), Production::kStreaming);
     down.start(server.transport(), Production::kPull);
@@ -181,7 +176,7 @@ BOOST_AUTO_TEST_CASE(many_small_writes_arrive_whole) {
   PatternCheck check;
   ReactorFixture loop;
   countInto(check, server);
-  loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+  loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
   constexpr std::uint64_t kTotal = 300'000;
 
   for (std::uint64_t sent = 0; sent < kTotal;) {
@@ -194,7 +189,7 @@ BOOST_AUTO_TEST_CASE(many_small_writes_arrive_whole) {
 
   BOOST_TEST(check.good());
   BOOST_TEST(check.count() >= kTotal);
-  BOOST_TEST(!server.why);
+  BOOST_TEST(server.why == std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(a_delivery_is_never_empty) {
@@ -237,7 +232,7 @@ BOOST_AUTO_TEST_CASE(an_echo_outlives_the_delivery_it_came_from) {
   countInto(check, client);
   server.keepsData = false;
   server.onData = [&](Bytes bytes) { server.transport().write(bytes); };
-  loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+  loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
 
   producer.start(client.transport(), Production::kStreaming);
   loop.runUntil([&] { return check.count() >= 4 * kMebibyte || !check.good(); }, "the echo");
@@ -330,16 +325,19 @@ BOOST_AUTO_TEST_CASE(a_paused_reader_stops_the_sender_and_memory_stays_bounded) 
   Recorder client, server;
   PatternProducer producer(1024 * kMebibyte, 10'000);
   ReactorFixture loop;
-  loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+  loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
 
   server.transport().pauseProducing();
   producer.start(client.transport(), Production::kStreaming);
-  loop.settle();
-  const std::uint64_t produced = producer.produced();
-  loop.settle();
+  std::uint64_t produced = 0;  // TCP fills the last of small buffers a little at a time.
+  do {
+    produced = producer.produced();
+    loop.settle();
+  } while (producer.produced() > produced && produced < 2 * kMebibyte);
 
-  BOOST_TEST(producer.produced() == produced);  // It stands still,
-  BOOST_TEST(produced < 2 * kMebibyte);         // after filling what buffers there are.
+  BOOST_TEST(produced < 2 * kMebibyte);
+  BOOST_TEST(client.transport().producerPaused());
+  BOOST_TEST(client.transport().bufferedBytes() > 0U);
   BOOST_TEST(!server.heard("data"));
 }
 
@@ -375,7 +373,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_reported_to_a_paused_reader_when_it_writes_at_th
   if (server.connected()) server.transport().write(asBytes("into the void"));
   loop.runUntil([&] { return server.lost; }, "the reset");
 
-  BOOST_TEST(!!server.why);
+  BOOST_TEST(server.why);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_queued_before_a_pause_is_still_sent) {

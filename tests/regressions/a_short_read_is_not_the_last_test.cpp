@@ -20,7 +20,7 @@ namespace {
 
 void sendAll(int fd, const std::string& text, int flags = 0) {
   const ssize_t sent = ::send(fd, text.data(), text.size(), flags | MSG_NOSIGNAL);
-  BOOST_REQUIRE(sent == static_cast<ssize_t>(text.size()));
+  BOOST_TEST_REQUIRE(sent == static_cast<ssize_t>(text.size()));
 }
 
 void sendWithDescriptor(int fd, std::string text) {
@@ -37,7 +37,7 @@ void sendWithDescriptor(int fd, std::string text) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   const int passed = STDIN_FILENO;
   std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
-  BOOST_REQUIRE(::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
+  BOOST_TEST_REQUIRE(::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
 #include <utility>
 
 namespace penstock::testing {
@@ -10,8 +11,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::chrono::seconds kPollLimit = 20s;
 constexpr int kQuietTurns = 10;
 constexpr Duration kQuietTime = 5ms;
+
+// A UNIX socket that is accepted has inherited nothing from the one that listens.
+void prepareAccepted(const Recorder& server, SocketFamily family, const Prepare& prepare) {
+  if (prepare && family == SocketFamily::kUnix && server.connected()) {
+    prepare(server.transport().descriptor());
+  }
+}
 
 }  // namespace
 
@@ -26,9 +35,7 @@ void ReactorFixture::runUntil(const std::function<bool()>& done, std::string_vie
                               std::chrono::seconds limit) {
   const TimePoint deadline = reactor_->now() + limit;
   while (!done()) {
-    if (reactor_->now() >= deadline) {
-      BOOST_FAIL("waited " << limit.count() << " s for " << what);
-    }
+    if (reactor_->now() >= deadline) failWaiting(limit, what);
     const bool workWaits = reactor_->timeUntilDue() == Duration::zero();  // It may fulfil `done`.
     reactor_->iterate(workWaits ? Duration::zero() : deadline - reactor_->now());
   }
@@ -37,10 +44,20 @@ void ReactorFixture::runUntil(const std::function<bool()>& done, std::string_vie
   }
 }
 
+void ReactorFixture::failWaiting(std::chrono::seconds limit, std::string_view what) const {
+  const char* const time = testBackend().simulated ? " s of virtual time for " : " s for ";
+  std::string report;
+  for (const std::string& line : diaries()) report += "\n  " + line;
+  for (const std::string& line : logLines_) report += "\n  log: " + line;
+  if (report.empty()) report = " nothing";
+  BOOST_FAIL("waited " << limit.count() << time << what << "; heard by then:" << report);
+  std::abort();  // BOOST_FAIL throws.
+}
+
 void ReactorFixture::pollUntil(const std::function<bool()>& done, std::string_view what) {
-  const TimePoint deadline = reactor_->now() + 20s;
+  const TimePoint deadline = reactor_->now() + kPollLimit;
   while (!done()) {
-    if (reactor_->now() >= deadline) BOOST_FAIL("waited 20 s for " << what);
+    if (reactor_->now() >= deadline) failWaiting(kPollLimit, what);
     reactor_->iterate(1ms);
   }
 }
@@ -76,11 +93,11 @@ void ReactorFixture::connectTo(const SocketAddress& to, Recorder& client, Socket
 }
 
 void ReactorFixture::connect(Recorder& client, Recorder& server, SocketFamily family,
-                             const std::function<void(int fd)>& prepare) {
+                             const Prepare& prepare) {
   Listener& listener = listen([&server] { return server.makeProtocol(); }, family);
   OwnedFd fd = makeSocket(*reactor_, family);
   if (prepare) {
-    prepare(listener.descriptor());  // What is accepted inherits its buffer sizes.
+    prepare(listener.descriptor());  // What is accepted inherits its buffer sizes, if it is TCP.
     prepare(fd.get());
   }
   const SocketAddress to = addressOf(listener.descriptor());
@@ -94,14 +111,17 @@ void ReactorFixture::connect(Recorder& client, Recorder& server, SocketFamily fa
                         });
   runUntil([&] { return failed || (client.made() && server.made()); }, "both ends of a connection");
   BOOST_REQUIRE_MESSAGE(!failed, "connect: " << failed.message());
+  prepareAccepted(server, family, prepare);
   listener.stopListening();
 }
 
 OwnedFd ReactorFixture::connectRawPeer(Recorder& server, SocketFamily family,
-                                       std::optional<int> receiveBuffer) {
+                                       const Prepare& prepare) {
   Listener& listener = listen([&server] { return server.makeProtocol(); }, family);
-  OwnedFd peer = connectRaw(addressOf(listener.descriptor()), receiveBuffer);
+  if (prepare) prepare(listener.descriptor());
+  OwnedFd peer = connectRaw(addressOf(listener.descriptor()), prepare);
   runUntil([&] { return server.made(); }, "the accept");
+  prepareAccepted(server, family, prepare);
   listener.stopListening();
   return peer;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/reactor.h>
+#include <penstock/tests/support/printing.h>
 #include <penstock/tests/support/recording_protocol.h>
 #include <penstock/tests/support/stream_pair.h>
 
@@ -20,7 +21,7 @@ namespace penstock::testing {
 //   ReactorFixture loop;
 //   loop.connect(client, server);
 //
-// All waiting has a limit, after which the test case fails and ends.
+// All waiting has a limit, after which the test case fails and ends, saying what was heard by then.
 class ReactorFixture {
  public:
   explicit ReactorFixture(ReactorOptions options = {});
@@ -44,9 +45,9 @@ class ReactorFixture {
   void settle();
 
   // A connection through a listener and a connect, with both ends in this loop. Returns when both
-  // were made. `prepare` is called with each descriptor before its transport is made.
+  // were made. `prepare` is called with the descriptors of both ends.
   void connect(Recorder& client, Recorder& server, SocketFamily family = SocketFamily::kTcp,
-               const std::function<void(int fd)>& prepare = {});
+               const Prepare& prepare = {});
 
   // A listener that makes protocols with `factory`.
   Listener& listen(ProtocolFactory factory, SocketFamily family = SocketFamily::kTcp);
@@ -56,7 +57,7 @@ class ReactorFixture {
 
   // A connection to a blocking socket that is not Penstock. Real kernels only.
   OwnedFd connectRawPeer(Recorder& server, SocketFamily family = SocketFamily::kTcp,
-                         std::optional<int> receiveBuffer = {});
+                         const Prepare& prepare = {});
 
   // What the reactor logged.
   const std::vector<std::string>& logLines() const noexcept { return logLines_; }
@@ -65,6 +66,8 @@ class ReactorFixture {
   void destroy();
 
  private:
+  [[noreturn]] void failWaiting(std::chrono::seconds limit, std::string_view what) const;
+
   std::vector<std::string> logLines_;
   std::unique_ptr<Reactor> reactor_;
 };

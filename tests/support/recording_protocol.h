@@ -17,13 +17,35 @@ namespace penstock::testing {
 std::uint64_t eventsWrittenDown();
 void eventWrittenDown();
 
+// What one recorder or scripted producer has heard, in order. All that live are known, so that a
+// test that waits in vain can tell what had been heard by then.
+class Diary {
+ public:
+  explicit Diary(const char* whose);
+  ~Diary();
+  Diary(const Diary&) = delete;
+  Diary& operator=(const Diary&) = delete;
+
+  std::vector<std::string> events;
+
+ private:
+  friend std::vector<std::string> diaries();
+
+  const char* const whose_;
+};
+
+// A line for each diary, or for the first of very many; of long ones the end.
+std::vector<std::string> diaries();
+
 // What one side of a connection heard. Made by the test before the reactor, so that it outlives
 // the connection.
-class Recorder {
+//
+// Its events are "made", "data", "readLost", "writeLost", "lost" with the reason's message if there
+// is one. Deliveries that follow each other are one "data", because where they are cut means
+// nothing.
+class Recorder : public Diary {
  public:
-  Recorder() = default;
-  Recorder(const Recorder&) = delete;
-  Recorder& operator=(const Recorder&) = delete;
+  Recorder() : Diary("protocol") {}
 
   // A protocol that tells this recorder. One at a time.
   std::unique_ptr<Protocol> makeProtocol();
@@ -38,9 +60,6 @@ class Recorder {
   bool halfCloseable = false;
   bool keepsData = true;  // Off where a test counts gigabytes.
 
-  // "made", "data", "readLost", "writeLost", "lost" with the reason's message if there is one.
-  // Deliveries that follow each other are one "data", because where they are cut means nothing.
-  std::vector<std::string> events;
   std::string received;
   std::error_code why;
   bool lost = false;

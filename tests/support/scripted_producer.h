@@ -2,22 +2,22 @@
 #pragma once
 
 #include <penstock/runtime/producer.h>
+#include <penstock/tests/support/recording_protocol.h>
 
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace penstock::testing {
 
 // Records "pause", "resume" and "stop", and does what a test hooks into each.
-class ScriptedProducer final : public Producer {
+class ScriptedProducer final : public Producer, public Diary {
  public:
+  ScriptedProducer() : Diary("producer") {}
+
   std::function<void()> onPause;
   std::function<void()> onResume;
   std::function<void()> onStop;
-
-  std::vector<std::string> events;
 
   int count(const std::string& event) const;
 

@@ -67,10 +67,16 @@ void setReceiveBuffer(int fd, int bytes) {
   checked(systemCalls().setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), "SO_RCVBUF");
 }
 
-OwnedFd connectRaw(const SocketAddress& to, std::optional<int> receiveBuffer) {
+void useSmallBuffers(int fd) {
+  constexpr int kSmall = 16384;  // Of which the kernel makes 32,768.
+  setSendBuffer(fd, kSmall);
+  setReceiveBuffer(fd, kSmall);
+}
+
+OwnedFd connectRaw(const SocketAddress& to, const Prepare& prepare) {
   OwnedFd fd(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throwErrno(-errno, "socket");
-  if (receiveBuffer) setReceiveBuffer(fd.get(), *receiveBuffer);
+  if (prepare) prepare(fd.get());
   if (::connect(fd.get(), to.get(), to.length) < 0) throwErrno(-errno, "connect");
   return fd;
 }

@@ -6,7 +6,8 @@
 
 #include <sys/socket.h>
 
-#include <optional>
+#include <cstddef>
+#include <functional>
 
 namespace penstock::testing {
 
@@ -34,7 +35,18 @@ SocketAddress addressOf(int fd);
 void setSendBuffer(int fd, int bytes);
 void setReceiveBuffer(int fd, int bytes);
 
+// Buffers that nobody sets grow with what passes through them, to many megabytes, and how far
+// depends on the machine and on what it did before. A test that is to write more than the kernel
+// takes sets these on both ends before they are connected: small, and of the same size for ever.
+void useSmallBuffers(int fd);
+
+// More than a connection with small buffers takes from a writer whose reader reads nothing.
+constexpr std::size_t kMoreThanSmallBuffers = 1 << 20;
+
+// What is done to a descriptor before it is connected or listens, as useSmallBuffers.
+using Prepare = std::function<void(int fd)>;
+
 // A blocking socket connected to `to`: a peer that is not Penstock. Real kernels only.
-OwnedFd connectRaw(const SocketAddress& to, std::optional<int> receiveBuffer = {});
+OwnedFd connectRaw(const SocketAddress& to, const Prepare& prepare = {});
 
 }  // namespace penstock::testing

@@ -4,10 +4,11 @@
 //
 // With PENSTOCK_TEST_REPORTS set, a JUnit file <program>.<backend>.<process id>.xml goes into that
 // directory, so that test cases can be counted. PENSTOCK_TEST_SECONDS is the time limit of one test
-// case, 60 by default. Exit status 77: this backend cannot be used here.
+// case, 120 by default. Exit status 77: this backend cannot be used here.
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/hang_guard.h>
 
+#include <signal.h>
 #include <unistd.h>
 #include <boost/test/tree/observer.hpp>
 #include <boost/test/unit_test.hpp>
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -26,24 +28,47 @@ namespace penstock::testing {
 namespace {
 
 constexpr int kSkipped = 77;
+constexpr int kDiedOfSigpipe = 125;
 
 std::string reportFile;  // Empty: none is wanted.
 
-void reportHang(const std::string& testCase) {
+void reportFailure(const char* testCase, const char* what) {
   if (reportFile.empty()) return;
   std::FILE* file = std::fopen(reportFile.c_str(), "w");
   if (!file) return;
   std::fprintf(file,
                "<?xml version=\"1.0\"?>\n<testsuite tests=\"1\" failures=\"1\" errors=\"0\">\n"
-               "<testcase name=\"%s\"><failure message=\"hangs\"/></testcase>\n</testsuite>\n",
-               testCase.c_str());
+               "<testcase name=\"%s\"><failure message=\"%s\"/></testcase>\n</testsuite>\n",
+               testCase, what);
   std::fclose(file);
+}
+
+void reportHang(const std::string& testCase) { reportFailure(testCase.c_str(), "hangs"); }
+
+// Boost.Test lets this signal end the program without a word. No library may raise it.
+char nameOfCase[256] = "no test case";
+
+void dieOfSigpipe(int) {
+  const auto say = [](const char* text) {
+    static_cast<void>(!::write(STDERR_FILENO, text, std::strlen(text)));
+  };
+  say("fatal error: \"");
+  say(nameOfCase);
+  say("\" raised SIGPIPE\n");
+  reportFailure(nameOfCase, "raised SIGPIPE");
+  ::_exit(kDiedOfSigpipe);
+}
+
+void noteCase(const std::string& name) {
+  nameOfCase[name.copy(nameOfCase, sizeof nameOfCase - 1)] = '\0';
 }
 
 class GuardEachTestCase final : public boost::unit_test::test_observer {
  public:
   void test_unit_start(const boost::unit_test::test_unit& unit) override {
-    if (unit.p_type == boost::unit_test::TUT_CASE) guard_.watch(unit.full_name(), limit());
+    if (unit.p_type != boost::unit_test::TUT_CASE) return;
+    noteCase(unit.full_name());
+    guard_.watch(unit.full_name(), limit());
   }
   void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override {
     guard_.rest();
@@ -56,7 +81,7 @@ class GuardEachTestCase final : public boost::unit_test::test_observer {
  private:
   static std::chrono::seconds limit() {
     const char* text = std::getenv("PENSTOCK_TEST_SECONDS");
-    return std::chrono::seconds(text ? std::atol(text) : 60);
+    return std::chrono::seconds(text ? std::atol(text) : 120);
   }
 
   HangGuard guard_{&reportHang};
@@ -96,6 +121,7 @@ int run(int argc, char** argv) {
     return kSkipped;
   }
   nameReportFile(argv[0], backend);
+  ::signal(SIGPIPE, &dieOfSigpipe);
   std::vector<std::string> arguments = argumentsFor(argc, argv);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());

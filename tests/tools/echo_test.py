@@ -247,8 +247,10 @@ class Ending(ToolTest):
 
     def test_a_client_that_has_sent_on_gets_back_what_was_accepted(self):
         server = self.serve("echo", "-v", "--drain-limit", "60")
-        client = self.connect(server.address)
-        push_until_stalled([client], b"x" * 65536, 64 << 20)
+        client = self.connect(server.address, receive_buffer=16384, send_buffer=65536)
+        limit = 256 << 20
+        taken = push_until_stalled([client], b"x" * 65536, limit)[client]
+        self.assertLess(taken, limit)
         server.settle()  # It holds a part of the echo, and the kernel input that it has not read.
         server.signal()
         self.assertRefused(server.address)

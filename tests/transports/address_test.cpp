@@ -1,5 +1,6 @@
 // Addresses are read, written and compared; a bad one is refused in one clear line.
 #define BOOST_TEST_MODULE address
+#include <penstock/tests/support/printing.h>
 #include <penstock/transports/address.h>
 
 #include <net/if.h>
@@ -37,7 +38,7 @@ BOOST_AUTO_TEST_CASE(an_ipv4_address_is_read_and_written) {
   BOOST_TEST(address.host() == "127.0.0.1");
   BOOST_TEST(address.port() == 80);
   BOOST_TEST(address.text() == "127.0.0.1:80");
-  BOOST_CHECK(address == Address::ipv4("127.0.0.1", 80));
+  BOOST_TEST(address == Address::ipv4("127.0.0.1", 80));
 }
 
 BOOST_AUTO_TEST_CASE(an_ipv6_address_is_read_and_written_in_brackets) {
@@ -47,27 +48,27 @@ BOOST_AUTO_TEST_CASE(an_ipv6_address_is_read_and_written_in_brackets) {
   BOOST_TEST(address.host() == "::1");
   BOOST_TEST(address.port() == 65535);
   BOOST_TEST(address.text() == "[::1]:65535");
-  BOOST_CHECK(address == Address::loopback(65535, AF_INET6));
+  BOOST_TEST(address == Address::loopback(65535, AF_INET6));
 }
 
 BOOST_AUTO_TEST_CASE(a_scope_is_given_by_name_or_number_and_shown_by_name) {
   const std::uint32_t index = if_nametoindex("lo");
-  BOOST_REQUIRE(index != 0);
+  BOOST_TEST_REQUIRE(index != 0);
 
   const Address byName = Address::parse("[fe80::1%lo]:1");
   const Address byNumber = Address::ipv6("fe80::1%" + std::to_string(index), 1);
   const Address byId = Address::ipv6("fe80::1", 1, index);
 
-  BOOST_CHECK(byName == byNumber);
-  BOOST_CHECK(byName == byId);
+  BOOST_TEST(byName == byNumber);
+  BOOST_TEST(byName == byId);
   BOOST_TEST(byId.text() == "[fe80::1%lo]:1");
-  BOOST_CHECK(!(byId == Address::ipv6("fe80::1", 1)));
+  BOOST_TEST(!(byId == Address::ipv6("fe80::1", 1)));
 }
 
 BOOST_AUTO_TEST_CASE(a_port_alone_means_any_ipv4_interface) {
-  BOOST_CHECK(Address::parse(":80") == Address::ipv4("0.0.0.0", 80));
-  BOOST_CHECK(Address::parse("*:80") == Address::any(80));
-  BOOST_CHECK(Address::parse("[::]:80") == Address::any(80, AF_INET6));
+  BOOST_TEST(Address::parse(":80") == Address::ipv4("0.0.0.0", 80));
+  BOOST_TEST(Address::parse("*:80") == Address::any(80));
+  BOOST_TEST(Address::parse("[::]:80") == Address::any(80, AF_INET6));
 }
 
 BOOST_AUTO_TEST_CASE(a_unix_path_and_an_abstract_name_are_told_apart) {
@@ -80,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_unix_path_and_an_abstract_name_are_told_apart) {
   BOOST_TEST(name.path() == "/tmp/x");
   BOOST_TEST(name.isAbstract());
   BOOST_TEST(name.text() == "unix:@/tmp/x");
-  BOOST_CHECK(!(path == name));
+  BOOST_TEST(!(path == name));
 }
 
 BOOST_AUTO_TEST_CASE(an_abstract_name_may_hold_any_byte) {
@@ -88,7 +89,7 @@ BOOST_AUTO_TEST_CASE(an_abstract_name_may_hold_any_byte) {
 
   BOOST_TEST(address.path() == std::string("a\0b", 3));
   BOOST_TEST(address.text() == "unix:@a\\x00b");
-  BOOST_CHECK(!(address == Address::unixAbstract("a")));
+  BOOST_TEST(!(address == Address::unixAbstract("a")));
 }
 
 BOOST_AUTO_TEST_CASE(a_unix_path_has_at_most_107_bytes) {
@@ -107,7 +108,7 @@ BOOST_AUTO_TEST_CASE(a_socket_address_is_copied_from_and_to_system_calls) {
 
   const Address copy = Address::fromSockaddr(address.data(), address.length());
 
-  BOOST_CHECK(copy == address);
+  BOOST_TEST(copy == address);
   BOOST_TEST(copy.text() == "[::1]:80");
 }
 
@@ -121,11 +122,11 @@ BOOST_AUTO_TEST_CASE(the_port_is_changed_in_a_copy) {
 }
 
 BOOST_AUTO_TEST_CASE(different_places_are_not_equal) {
-  BOOST_CHECK(!(Address::parse("127.0.0.1:80") == Address::parse("127.0.0.1:81")));
-  BOOST_CHECK(!(Address::parse("127.0.0.1:80") == Address::parse("127.0.0.2:80")));
-  BOOST_CHECK(!(Address::parse("[::1]:80") == Address::parse("[::2]:80")));
-  BOOST_CHECK(!(Address::parse("0.0.0.0:80") == Address::parse("[::]:80")));
-  BOOST_CHECK(Address() == Address());
+  BOOST_TEST(!(Address::parse("127.0.0.1:80") == Address::parse("127.0.0.1:81")));
+  BOOST_TEST(!(Address::parse("127.0.0.1:80") == Address::parse("127.0.0.2:80")));
+  BOOST_TEST(!(Address::parse("[::1]:80") == Address::parse("[::2]:80")));
+  BOOST_TEST(!(Address::parse("0.0.0.0:80") == Address::parse("[::]:80")));
+  BOOST_TEST(Address() == Address());
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_port_is_refused_by_name) {

@@ -39,7 +39,7 @@ struct Adopting {
 
 std::pair<OwnedFd, OwnedFd> socketPair() {
   int fds[2];
-  BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
   return {OwnedFd(fds[0]), OwnedFd(fds[1])};
 }
 
@@ -89,7 +89,7 @@ BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adop
   adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
   BOOST_TEST(server.made());
   loop.settle();
-  BOOST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
+  BOOST_TEST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
   loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
   server.transport().write(asBytes("pong"));
   loop.settle();
@@ -105,13 +105,13 @@ BOOST_FIXTURE_TEST_CASE(a_connected_tcp_socket_carries_bytes_and_tells_its_addre
   const SocketAddress to = addressOf(listener.get());
   const OwnedFd theirs = connectRaw(to);
   OwnedFd ours(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  BOOST_REQUIRE(ours.get() >= 0);
+  BOOST_TEST_REQUIRE(ours.get() >= 0);
 
   Transport& transport = adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
   const SocketAddress from = addressOf(theirs.get());
-  BOOST_TEST((getHost(transport) == Address::fromSockaddr(to.get(), to.length)));
-  BOOST_TEST((getPeer(transport) == Address::fromSockaddr(from.get(), from.length)));
-  BOOST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
+  BOOST_TEST(getHost(transport) == Address::fromSockaddr(to.get(), to.length));
+  BOOST_TEST(getPeer(transport) == Address::fromSockaddr(from.get(), from.length));
+  BOOST_TEST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
   loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
   transport.loseConnection();
 
@@ -182,7 +182,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_no_socket_is_refused, Adopting, *precondition(on
     code = error.code();
   }
 
-  BOOST_CHECK(code == std::errc::not_a_socket);
+  BOOST_TEST(code == std::errc::not_a_socket);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_socket_that_is_not_connected_is_refused, Adopting) {
@@ -195,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(a_socket_that_is_not_connected_is_refused, Adopting) {
     code = error.code();
   }
 
-  BOOST_CHECK(code == std::errc::not_connected);
+  BOOST_TEST(code == std::errc::not_connected);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_listener_whose_socket_was_shut_down_stops_and_can_still_be_stopped,
@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(a_listener_whose_socket_was_shut_down_stops_and_can_stil
   Listener& listener = adoptListener(loop.reactor(), std::move(fd), serving());
   loop.settle();
 
-  BOOST_REQUIRE(::shutdown(other.get(), SHUT_RDWR) == 0);
+  BOOST_TEST_REQUIRE(::shutdown(other.get(), SHUT_RDWR) == 0);
   loop.runUntil([&] { return !loop.logLines().empty(); }, "the log line");
   loop.settle();
 

@@ -1,11 +1,13 @@
 // What the connector tests share: two recorders, an outcome, and places to connect to.
 #pragma once
 
+#include <penstock/runtime/system_calls.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/tcp.h>
 
 #include <sys/socket.h>
+#include <boost/test/unit_test.hpp>
 
 #include <memory>
 #include <optional>
@@ -30,6 +32,7 @@ struct Connecting {
   std::optional<std::error_code> failed;
   int failures = 0;
   std::unique_ptr<Resolver> resolver;
+  std::vector<OwnedFd> unlistened;
   ReactorFixture loop;
 
   ProtocolFactory making() {
@@ -47,13 +50,13 @@ struct Connecting {
         listenTcp(loop.reactor(), Address::loopback(0), [this] { return server.makeProtocol(); }));
   }
 
-  // Where nobody listens.
+  // Where nobody listens, nor can anybody for as long as this lives.
   Address refusing() {
-    Listener& listener = listenTcp(loop.reactor(), Address::loopback(0), [] { return nullptr; });
-    const Address at = getHost(listener);
-    listener.stopListening();
-    loop.settle();
-    return at;
+    const SocketAddress any = anyAddress(SocketFamily::kTcp);
+    OwnedFd& fd = unlistened.emplace_back(makeSocket(loop.reactor(), SocketFamily::kTcp));
+    BOOST_TEST_REQUIRE(systemCalls().bind(fd.get(), any.get(), any.length) == 0);
+    const SocketAddress at = addressOf(fd.get());
+    return Address::fromSockaddr(at.get(), at.length);
   }
 
   Connector& connectTo(const Address& to, const ConnectOptions& options = {}) {

@@ -37,8 +37,8 @@ BOOST_FIXTURE_TEST_CASE(both_are_made_before_the_call_returns, Pair) {
 
   BOOST_TEST(one.events == Events{"made"});
   BOOST_TEST(other.events == Events{"made"});
-  BOOST_CHECK(&pair.first == &one.transport());
-  BOOST_CHECK(&pair.second == &other.transport());
+  BOOST_TEST(&pair.first == &one.transport());
+  BOOST_TEST(&pair.second == &other.transport());
   BOOST_TEST(pair.first.connected());
 }
 
@@ -75,7 +75,7 @@ BOOST_FIXTURE_TEST_CASE(an_echo_from_inside_dataReceived_comes_back, Pair) {
   one.transport().write(asBytes(text));
   loop.runUntil([&] { return one.received.size() >= text.size(); }, "the echo");
 
-  BOOST_CHECK(one.received == text);
+  BOOST_TEST((one.received == text));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_paused_reader_leaves_the_bytes_with_the_writer_and_pauses_its_producer,
@@ -191,8 +191,8 @@ BOOST_FIXTURE_TEST_CASE(an_abort_drops_what_was_written_and_resets_the_other_eve
 
   BOOST_TEST(!one.lost);
   loop.settle();
-  BOOST_CHECK(one.why == ConnectionError::kAborted);
-  BOOST_CHECK(other.why == kReset);
+  BOOST_TEST(one.why == ConnectionError::kAborted);
+  BOOST_TEST(other.why == kReset);
   BOOST_TEST(other.received.empty());
 }
 
@@ -206,7 +206,7 @@ BOOST_FIXTURE_TEST_CASE(writing_to_a_side_that_is_gone_is_a_broken_pipe, Pair) {
   other.transport().write(asBytes("hello?"));
   loop.settle();
 
-  BOOST_CHECK(other.why == kBrokenPipe);
+  BOOST_TEST(other.why == kBrokenPipe);
 }
 
 BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Pair) {
@@ -223,6 +223,23 @@ BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Pair) {
 
   BOOST_TEST(one.events == (Events{"made", "lost"}));
   BOOST_TEST(other.events == (Events{"made", "lost"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_whose_close_waits_are_dropped_at_once, Pair) {
+  join();
+  other.transport().pauseProducing();
+  one.transport().write(asBytes("unheard"));
+  other.transport().registerProducer(producer, Production::kStreaming);
+  loop.settle();
+  BOOST_TEST(one.transport().bufferedBytes() > 0U);
+
+  other.transport().loseConnection();
+  loop.runUntil([this] { return one.transport().bufferedBytes() == 0; }, "nothing to wait");
+
+  BOOST_TEST(!other.lost);
+  other.transport().unregisterProducer();
+  loop.runUntil([this] { return one.lost && other.lost; }, "the close");
+  BOOST_TEST(!other.heard("data"));
 }
 
 BOOST_FIXTURE_TEST_CASE(both_may_abort_at_once, Pair) {
@@ -245,8 +262,8 @@ BOOST_FIXTURE_TEST_CASE(closing_the_writer_from_inside_the_readers_dataReceived_
 
   loop.settle();
 
-  BOOST_CHECK(one.why == ConnectionError::kAborted);
-  BOOST_CHECK(other.why == kReset);
+  BOOST_TEST(one.why == ConnectionError::kAborted);
+  BOOST_TEST(other.why == kReset);
   BOOST_TEST(other.received.size() < 200'000);
 }
 
@@ -257,7 +274,7 @@ BOOST_FIXTURE_TEST_CASE(an_exception_in_dataReceived_ends_both, Pair) {
   one.transport().write(asBytes("x"));
   loop.settle();
 
-  BOOST_CHECK(other.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(other.why == ConnectionError::kProtocolFailed);
   BOOST_TEST(one.events == (Events{"made", "lost"}));
   BOOST_TEST(loop.logLines().size() == 1);
 }
@@ -268,7 +285,7 @@ BOOST_FIXTURE_TEST_CASE(an_exception_in_the_first_connectionMade_leaves_the_seco
   join();
   loop.settle();
 
-  BOOST_CHECK(one.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(one.why == ConnectionError::kProtocolFailed);
   BOOST_TEST(other.events == (Events{"made", "lost"}));
 }
 
@@ -289,7 +306,7 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_both, Pair) {
 
   loop.destroy();
 
-  BOOST_CHECK(one.why == ConnectionError::kLost);
+  BOOST_TEST(one.why == ConnectionError::kLost);
   BOOST_TEST(other.lost);
 }
 

@@ -76,18 +76,13 @@ struct Relaying {
   PatternTap tap;
   ReactorFixture loop;
 
-  // Buffers this small leave it to the relay to hold bytes.
-  static void shrinkBuffers(int fd) {
-    setSendBuffer(fd, 16384);
-    setReceiveBuffer(fd, 16384);
-  }
-
+  // Small buffers leave it to the relay to hold bytes.
   void connect(RelayPeer& peer, Recorder& end, Joint joint) {
     if (joint == Joint::kLoopback) {
       loopbackPair(loop.reactor(), peer.makeProtocol(), end.makeProtocol());
     } else {
       const bool tcp = joint == Joint::kTcp;
-      loop.connect(peer, end, tcp ? SocketFamily::kTcp : SocketFamily::kUnix, &shrinkBuffers);
+      loop.connect(peer, end, tcp ? SocketFamily::kTcp : SocketFamily::kUnix, useSmallBuffers);
     }
   }
 
@@ -150,7 +145,7 @@ struct Relaying {
       left.send(kChunk);
       loop.settle();
     } while (unreadOf(a) == 0 && b.transport().bufferedBytes() == 0);
-    BOOST_REQUIRE(left.transport().bufferedBytes() == 0);
+    BOOST_TEST_REQUIRE(left.transport().bufferedBytes() == 0);
     std::size_t unread = 0;
     for (int i = 0; i < 5; ++i) {  // The simulated kernel withholds some now and then.
       loop.settle();

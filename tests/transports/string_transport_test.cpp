@@ -1,5 +1,6 @@
 // StringTransport collects, remembers, and is strict. After Twisted's StringTransportTests.
 #define BOOST_TEST_MODULE string_transport
+#include <penstock/tests/support/printing.h>
 #include <penstock/tests/support/scripted_producer.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/string_transport.h>
@@ -36,7 +37,7 @@ BOOST_AUTO_TEST_CASE(a_registered_producer_is_remembered_and_not_called) {
   transport.registerProducer(producer, Production::kStreaming);
   transport.write(asBytes(std::string(1 << 20, 'x')));
 
-  BOOST_CHECK(transport.producer() == &producer);
+  BOOST_TEST(transport.producer() == &producer);
   BOOST_TEST(transport.streamingProducer());
   BOOST_TEST(producer.events.empty());
 }
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_second_producer_is_refused_and_the_first_stays) {
 
   BOOST_CHECK_THROW(transport.registerProducer(second, Production::kPull), std::logic_error);
 
-  BOOST_CHECK(transport.producer() == &first);
+  BOOST_TEST(transport.producer() == &first);
   BOOST_TEST(transport.streamingProducer());
 }
 
@@ -68,10 +69,10 @@ BOOST_AUTO_TEST_CASE(after_unregistering_another_producer_may_come) {
   transport.registerProducer(first, Production::kStreaming);
 
   transport.unregisterProducer();
-  BOOST_CHECK(transport.producer() == nullptr);
+  BOOST_TEST(transport.producer() == nullptr);
   transport.registerProducer(second, Production::kPull);
 
-  BOOST_CHECK(transport.producer() == &second);
+  BOOST_TEST(transport.producer() == &second);
 }
 
 BOOST_AUTO_TEST_CASE(unregistering_when_none_is_registered_is_an_error) {
@@ -82,12 +83,12 @@ BOOST_AUTO_TEST_CASE(unregistering_when_none_is_registered_is_an_error) {
 
 BOOST_AUTO_TEST_CASE(its_own_producing_is_paused_and_resumed) {
   StringTransport transport;
-  BOOST_CHECK(transport.producerState() == State::kProducing);
+  BOOST_TEST(transport.producerState() == State::kProducing);
 
   transport.pauseProducing();
-  BOOST_CHECK(transport.producerState() == State::kPaused);
+  BOOST_TEST(transport.producerState() == State::kPaused);
   transport.resumeProducing();
-  BOOST_CHECK(transport.producerState() == State::kProducing);
+  BOOST_TEST(transport.producerState() == State::kProducing);
 }
 
 BOOST_AUTO_TEST_CASE(once_stopped_it_can_be_neither_paused_nor_resumed_nor_stopped) {
@@ -95,11 +96,11 @@ BOOST_AUTO_TEST_CASE(once_stopped_it_can_be_neither_paused_nor_resumed_nor_stopp
 
   transport.stopProducing();
 
-  BOOST_CHECK(transport.producerState() == State::kStopped);
+  BOOST_TEST(transport.producerState() == State::kStopped);
   BOOST_CHECK_THROW(transport.pauseProducing(), std::logic_error);
   BOOST_CHECK_THROW(transport.resumeProducing(), std::logic_error);
   BOOST_CHECK_THROW(transport.stopProducing(), std::logic_error);
-  BOOST_CHECK(transport.producerState() == State::kStopped);
+  BOOST_TEST(transport.producerState() == State::kStopped);
 }
 
 BOOST_AUTO_TEST_CASE(while_closing_it_can_be_neither_paused_nor_resumed_nor_stopped) {
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(while_closing_it_can_be_neither_paused_nor_resumed_nor_stop
   BOOST_CHECK_THROW(transport.pauseProducing(), std::logic_error);
   BOOST_CHECK_THROW(transport.resumeProducing(), std::logic_error);
   BOOST_CHECK_THROW(transport.stopProducing(), std::logic_error);
-  BOOST_CHECK(transport.producerState() == State::kProducing);
+  BOOST_TEST(transport.producerState() == State::kProducing);
 }
 
 BOOST_AUTO_TEST_CASE(aborting_is_told_apart_from_closing) {

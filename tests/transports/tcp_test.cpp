@@ -65,9 +65,9 @@ BOOST_FIXTURE_TEST_CASE(both_ends_agree_about_their_addresses, Tcp) {
 
   BOOST_TEST(at.host() == "127.0.0.1");
   BOOST_TEST(at.port() != 0);
-  BOOST_CHECK(getPeer(client.transport()) == at);
-  BOOST_CHECK(getHost(server.transport()) == at);
-  BOOST_CHECK(getHost(client.transport()) == getPeer(server.transport()));
+  BOOST_TEST(getPeer(client.transport()) == at);
+  BOOST_TEST(getHost(server.transport()) == at);
+  BOOST_TEST(getHost(client.transport()) == getPeer(server.transport()));
 }
 
 BOOST_FIXTURE_TEST_CASE(ipv6_carries_bytes_and_tells_its_addresses, Tcp) {
@@ -93,7 +93,7 @@ BOOST_FIXTURE_TEST_CASE(an_ipv6_listener_hears_ipv4_unless_told_otherwise, Tcp,
       loop.reactor(), Address::loopback(six), [] { return nullptr; },
       [this](std::error_code why) { failed = why; });
   loop.runUntil([&] { return static_cast<bool>(failed); }, "the refusal");
-  BOOST_CHECK(failed == std::errc::connection_refused);
+  BOOST_TEST(failed == std::errc::connection_refused);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_address_in_use_is_named_in_the_error, Tcp) {
@@ -101,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_in_use_is_named_in_the_error, Tcp) {
 
   const std::system_error error = errorFrom([&] { listenAt(at); });
 
-  BOOST_CHECK(error.code() == std::errc::address_in_use);
+  BOOST_TEST(error.code() == std::errc::address_in_use);
   BOOST_TEST(error.what() == "bind " + at.text() + ": Address already in use");
 }
 
@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_is_not_ours_is_named_in_the_error, Tcp,
                         *precondition(onRealKernel)) {
   const std::system_error error = errorFrom([&] { listenAt(Address::parse("192.0.2.1:0")); });
 
-  BOOST_CHECK(error.code() == std::errc::address_not_available);
+  BOOST_TEST(error.code() == std::errc::address_not_available);
   BOOST_TEST(std::string(error.what()).starts_with("bind 192.0.2.1:0: "));
 }
 
@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_can_be_listened_at_again_at_once, Tcp) {
 
   Listener& again = listenAt(at);
 
-  BOOST_CHECK(getHost(again) == at);
+  BOOST_TEST(getHost(again) == at);
 }
 
 BOOST_FIXTURE_TEST_CASE(several_listeners_share_a_port_only_if_all_ask_for_it, Tcp,
@@ -135,8 +135,8 @@ BOOST_FIXTURE_TEST_CASE(several_listeners_share_a_port_only_if_all_ask_for_it, T
   Listener& second = listenAt(at, options);
   const std::system_error error = errorFrom([&] { listenAt(at); });
 
-  BOOST_CHECK(getHost(second) == at);
-  BOOST_CHECK(error.code() == std::errc::address_in_use);
+  BOOST_TEST(getHost(second) == at);
+  BOOST_TEST(error.code() == std::errc::address_in_use);
 }
 
 BOOST_FIXTURE_TEST_CASE(no_connection_is_made_after_stopListening, Tcp) {
@@ -150,7 +150,7 @@ BOOST_FIXTURE_TEST_CASE(no_connection_is_made_after_stopListening, Tcp) {
       [this](std::error_code why) { failed = why; });
   loop.runUntil([&] { return failed || client.made(); }, "an answer");
 
-  BOOST_CHECK(failed == std::errc::connection_refused);
+  BOOST_TEST(failed == std::errc::connection_refused);
   BOOST_TEST(!server.made());
 }
 
@@ -214,8 +214,8 @@ BOOST_FIXTURE_TEST_CASE(an_abort_resets_the_other_side, Tcp) {
   client.transport().abortConnection();
   loop.runUntil([&] { return client.lost && server.lost; }, "the end");
 
-  BOOST_CHECK(client.why == ConnectionError::kAborted);
-  BOOST_CHECK(server.why == std::errc::connection_reset);
+  BOOST_TEST(client.why == ConnectionError::kAborted);
+  BOOST_TEST(server.why == std::errc::connection_reset);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_no_address_and_no_options, Tcp) {
@@ -257,12 +257,12 @@ BOOST_FIXTURE_TEST_CASE(an_exception_after_an_abort_tells_why_and_the_peer_is_re
     throw std::runtime_error("after the abort");
   };
 
-  BOOST_REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  BOOST_TEST_REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
   loop.runUntil([this] { return server.lost; }, "the end");
   loop.settle();
 
   char byte;
-  BOOST_CHECK(server.why == ConnectionError::kProtocolFailed);
+  BOOST_TEST(server.why == ConnectionError::kProtocolFailed);
   BOOST_TEST(::recv(peer.get(), &byte, 1, MSG_DONTWAIT) == -1);
   BOOST_TEST(errno == ECONNRESET);
 }

@@ -1,6 +1,7 @@
 // The thread pool runs tasks, refuses too many, and joins its threads.
 #define BOOST_TEST_MODULE thread_pool
 #include <penstock/runtime/thread_pool.h>
+#include <penstock/tests/support/printing.h>
 
 #include <signal.h>
 
@@ -36,7 +37,7 @@ BOOST_AUTO_TEST_CASE(tasks_run_beside_each_other_up_to_the_number_of_threads) {
   BOOST_REQUIRE(pool.submit([&] { secondRuns.set_value(); }));
 
   const auto status = firstDone.get_future().wait_for(std::chrono::seconds(20));
-  BOOST_CHECK(status == std::future_status::ready);
+  BOOST_TEST(status == std::future_status::ready);
 }
 
 BOOST_AUTO_TEST_CASE(one_task_more_than_may_wait_is_refused) {
@@ -74,8 +75,8 @@ BOOST_AUTO_TEST_CASE(a_task_is_destroyed_on_its_thread_when_it_has_run) {
   }));
 
   const std::thread::id destroyed = destroyedOn.get_future().get();
-  BOOST_CHECK(destroyed == ranOn);
-  BOOST_CHECK(destroyed != std::this_thread::get_id());
+  BOOST_TEST(destroyed == ranOn);
+  BOOST_TEST(destroyed != std::this_thread::get_id());
 }
 
 BOOST_AUTO_TEST_CASE(the_threads_take_no_signals) {

@@ -79,14 +79,14 @@ struct Unix {
   // What a killed process leaves: a socket file that nobody listens at.
   void leaveStaleFile() {
     const OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    BOOST_REQUIRE(::bind(fd.get(), at.data(), at.length()) == 0);
-    BOOST_REQUIRE(::listen(fd.get(), 1) == 0);
+    BOOST_TEST_REQUIRE(::bind(fd.get(), at.data(), at.length()) == 0);
+    BOOST_TEST_REQUIRE(::listen(fd.get(), 1) == 0);
   }
 };
 
 mode_t permissionsOf(const std::string& path) {
   struct stat status {};
-  BOOST_REQUIRE(::stat(path.c_str(), &status) == 0);
+  BOOST_TEST_REQUIRE(::stat(path.c_str(), &status) == 0);
   return status.st_mode & 07777;
 }
 
@@ -103,8 +103,8 @@ BOOST_FIXTURE_TEST_CASE(a_path_carries_bytes_both_ways_and_is_the_address, Unix)
   server.transport().write(asBytes("back"));
   loop.runUntil([&] { return server.received == "there" && client.received == "back"; }, "bytes");
 
-  BOOST_CHECK(getHost(listener) == at);
-  BOOST_CHECK(getPeer(client.transport()) == at);
+  BOOST_TEST(getHost(listener) == at);
+  BOOST_TEST(getPeer(client.transport()) == at);
   BOOST_TEST(getPeer(server.transport()).text() == "unix:");
 }
 
@@ -161,26 +161,26 @@ BOOST_FIXTURE_TEST_CASE(a_file_left_behind_is_replaced, Unix) {
 BOOST_FIXTURE_TEST_CASE(a_file_left_behind_is_in_the_way_where_that_is_wanted, Unix) {
   leaveStaleFile();
 
-  BOOST_CHECK(errorOfListening({.replaceStale = false}) == std::errc::address_in_use);
+  BOOST_TEST(errorOfListening({.replaceStale = false}) == std::errc::address_in_use);
   BOOST_TEST(fs::exists(path));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_path_that_somebody_listens_at_is_in_use_and_stays, Unix) {
   listenAt(at);
 
-  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+  BOOST_TEST(errorOfListening() == std::errc::address_in_use);
 
   connectTo(at);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_listener_whose_backlog_is_full_is_not_taken_for_stale, Unix) {
   const OwnedFd busy(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  BOOST_REQUIRE(::bind(busy.get(), at.data(), at.length()) == 0);
-  BOOST_REQUIRE(::listen(busy.get(), 0) == 0);
+  BOOST_TEST_REQUIRE(::bind(busy.get(), at.data(), at.length()) == 0);
+  BOOST_TEST_REQUIRE(::listen(busy.get(), 0) == 0);
   const OwnedFd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  BOOST_REQUIRE(::connect(waiting.get(), at.data(), at.length()) == 0);
+  BOOST_TEST_REQUIRE(::connect(waiting.get(), at.data(), at.length()) == 0);
 
-  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+  BOOST_TEST(errorOfListening() == std::errc::address_in_use);
 
   BOOST_TEST(fs::exists(path));
 }
@@ -188,7 +188,7 @@ BOOST_FIXTURE_TEST_CASE(a_listener_whose_backlog_is_full_is_not_taken_for_stale,
 BOOST_FIXTURE_TEST_CASE(a_file_that_is_no_socket_is_in_use_and_stays, Unix) {
   std::ofstream(path) << "precious";
 
-  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+  BOOST_TEST(errorOfListening() == std::errc::address_in_use);
 
   BOOST_TEST(fs::file_size(path) == 8);
 }
@@ -196,9 +196,9 @@ BOOST_FIXTURE_TEST_CASE(a_file_that_is_no_socket_is_in_use_and_stays, Unix) {
 BOOST_FIXTURE_TEST_CASE(nothing_is_replaced_while_another_process_is_at_it, Unix) {
   leaveStaleFile();
   const OwnedFd lock(::open(fs::path(path).parent_path().c_str(), O_RDONLY | O_CLOEXEC));
-  BOOST_REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
+  BOOST_TEST_REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
 
-  BOOST_CHECK(errorOfListening() == std::errc::address_in_use);
+  BOOST_TEST(errorOfListening() == std::errc::address_in_use);
 
   BOOST_TEST(fs::exists(path));
 }
@@ -233,13 +233,13 @@ BOOST_FIXTURE_TEST_CASE(a_directory_that_is_not_there_is_named_in_the_error, Uni
 BOOST_FIXTURE_TEST_CASE(connecting_where_nobody_listens_fails, Unix) {
   startConnecting(at);
   loop.runUntil([&] { return failed.has_value(); }, "the failure");
-  BOOST_CHECK(*failed == std::errc::no_such_file_or_directory);
+  BOOST_TEST(*failed == std::errc::no_such_file_or_directory);
 
   failed.reset();
   leaveStaleFile();
   startConnecting(at);
   loop.runUntil([&] { return failed.has_value(); }, "the refusal");
-  BOOST_CHECK(*failed == std::errc::connection_refused);
+  BOOST_TEST(*failed == std::errc::connection_refused);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -252,7 +252,7 @@ BOOST_FIXTURE_TEST_CASE(an_abstract_name_carries_bytes_and_needs_no_file, Unix) 
   client.transport().write(asBytes("there"));
   loop.runUntil([&] { return server.received == "there"; }, "the bytes");
 
-  BOOST_CHECK(getHost(listener) == name);
+  BOOST_TEST(getHost(listener) == name);
   BOOST_TEST(!fs::exists(path));
 }
 

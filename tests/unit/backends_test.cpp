@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE backends
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -50,8 +51,8 @@ BOOST_FIXTURE_TEST_CASE(epoll_is_taken_and_says_why_when_the_ring_is_refused, Wi
                         *boost::unit_test::precondition(uringWorks)) {
   const auto reactor = Reactor::create(optionsFor(Backend::kAuto));
 
-  BOOST_CHECK(reactor->backend() == Backend::kEpoll);
-  BOOST_REQUIRE(lines.size() == 1U);
+  BOOST_TEST(reactor->backend() == Backend::kEpoll);
+  BOOST_TEST_REQUIRE(lines.size() == 1U);
   BOOST_TEST(lines[0] ==
              "penstock: using epoll: the limit of locked memory is too small for a ring");
 }

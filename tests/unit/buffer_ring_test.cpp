@@ -44,7 +44,7 @@ boost::test_tools::assertion_result withBufferRings(boost::unit_test::test_unit_
 struct Pair {
   Pair() {
     std::array<int, 2> fds{};
-    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
     near.reset(fds[0]);
     far.reset(fds[1]);
   }
@@ -60,7 +60,7 @@ struct BufferFixture {
   explicit BufferFixture(std::uint16_t count = kCount)
       : ring(ringCalls(), ringCalls().features()),
         buffers(BufferRing::create(ring, kGroup, count, kSize)) {
-    BOOST_REQUIRE(buffers != nullptr);
+    BOOST_TEST_REQUIRE(buffers != nullptr);
   }
 
   // Receives once, with what has arrived.
@@ -115,7 +115,7 @@ BOOST_FIXTURE_TEST_CASE(uses_its_buffers_again_and_again, BufferFixture) {
     const std::string text = std::to_string(i);
     pair.send(text);
     const auto [block, got] = taken(receive(pair));
-    BOOST_REQUIRE(got == text);
+    BOOST_TEST_REQUIRE(got == text);
     block->release();
   }
 }
@@ -211,7 +211,7 @@ class RandomUse : BufferFixture {
     const io_uring_cqe completion = receive(connection.sockets);
     if (completion.res == -ENOBUFS) return releaseOne();
     const auto [block, got] = taken(completion);
-    BOOST_REQUIRE(got == connection.waiting.substr(0, got.size()));
+    BOOST_TEST_REQUIRE(got == connection.waiting.substr(0, got.size()));
     connection.waiting.erase(0, got.size());
     kept_.push_back({block, got});
     while (kept_.size() > 12) releaseOne();
@@ -229,7 +229,7 @@ class RandomUse : BufferFixture {
     const auto at = static_cast<std::ptrdiff_t>(random_() % kept_.size());
     const Kept& kept = kept_[static_cast<std::size_t>(at)];
     const std::string now(reinterpret_cast<const char*>(kept.block->data), kept.text.size());
-    BOOST_REQUIRE(now == kept.text);
+    BOOST_REQUIRE((now == kept.text));
     kept.block->release();
     kept_.erase(kept_.begin() + at);
   }

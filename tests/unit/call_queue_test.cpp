@@ -1,6 +1,7 @@
 // CallQueue: what is added runs once, in order, in the next turn, whichever thread it came from.
 #define BOOST_TEST_MODULE call_queue
 #include <penstock/runtime/call_queue.h>
+#include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -54,7 +55,7 @@ BOOST_AUTO_TEST_CASE(leaves_what_is_added_by_a_call_to_the_next_turn) {
   queue.add([&] {
     ran.push_back(1);
     queue.add(note(2));
-    BOOST_TEST((addFromThread(3) == Added::kFirst));
+    BOOST_TEST(addFromThread(3) == Added::kFirst);
   });
 
   BOOST_TEST(queue.drain(call) == 1u);
@@ -79,21 +80,21 @@ BOOST_AUTO_TEST_CASE(knows_whether_something_waits) {
 }
 
 BOOST_AUTO_TEST_CASE(asks_for_one_wake_up_however_many_calls_come) {
-  BOOST_TEST((addFromThread(1) == Added::kFirst));
-  BOOST_TEST((addFromThread(2) == Added::kQueued));
+  BOOST_TEST(addFromThread(1) == Added::kFirst);
+  BOOST_TEST(addFromThread(2) == Added::kQueued);
   queue.drain(call);
 
-  BOOST_TEST((addFromThread(3) == Added::kFirst));
+  BOOST_TEST(addFromThread(3) == Added::kFirst);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_is_over_the_limit_and_leaves_the_call_to_its_caller) {
   for (std::size_t i = 0; i < kLimit; ++i) addFromThread(static_cast<int>(i));
   Callback tooMany = note(99);
 
-  BOOST_TEST((queue.addFromThread(tooMany) == Added::kRefused));
+  BOOST_TEST(queue.addFromThread(tooMany) == Added::kRefused);
   BOOST_TEST(queue.drain(call) == kLimit);
   BOOST_REQUIRE(static_cast<bool>(tooMany));
-  BOOST_TEST((queue.addFromThread(tooMany) == Added::kFirst));
+  BOOST_TEST(queue.addFromThread(tooMany) == Added::kFirst);
   queue.drain(call);
 
   BOOST_TEST(ran == (Numbers{0, 1, 2, 99}), boost::test_tools::per_element());
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(refuses_other_threads_once_closed_but_runs_what_it_has_of_t
 
   queue.close(call);
 
-  BOOST_TEST((addFromThread(3) == Added::kRefused));
+  BOOST_TEST(addFromThread(3) == Added::kRefused);
   BOOST_TEST(ran == Numbers{1}, boost::test_tools::per_element());
 }
 

@@ -237,6 +237,20 @@ BOOST_AUTO_TEST_CASE(nothing_is_resumed_or_closed_between_an_abort_and_its_turn)
   check(drain(), AfterWrite::kIdle);
 }
 
+BOOST_AUTO_TEST_CASE(the_low_mark_resumes_nothing_between_an_abort_and_its_turn) {
+  machine.setLowWaterMark(kMark - 1);
+  registerStreaming();
+  write(kMark + 1);
+  machine.abortConnection();
+  machine.takeCalls();
+
+  machine.wrote(2);
+
+  checkCalls({});
+  BOOST_TEST(machine.producerPaused());
+  machine.unregisterProducer();
+}
+
 BOOST_AUTO_TEST_CASE(closing_between_an_abort_and_its_turn_does_not_end_the_connection) {
   machine.loseWriteConnection();
   drain();

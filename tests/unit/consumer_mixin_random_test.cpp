@@ -1,5 +1,6 @@
 // Random histories of the machine, against a model of its rules.
 #define BOOST_TEST_MODULE consumer_mixin_random
+#include <penstock/tests/support/printing.h>
 #include <penstock/tests/unit/consumer_mixin_machine.h>
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,7 @@
 // Errors: each has words of its own, and can be told apart from the system's.
 #define BOOST_TEST_MODULE errors
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -36,15 +37,15 @@ BOOST_AUTO_TEST_CASE(every_connection_error_is_an_error_and_says_what_it_means) 
 BOOST_AUTO_TEST_CASE(a_connection_error_is_equal_to_itself_only) {
   const std::error_code lost = ConnectionError::kLost;
 
-  BOOST_TEST((lost == ConnectionError::kLost));
-  BOOST_TEST((lost != ConnectionError::kAborted));
-  BOOST_TEST((lost != std::error_code(lost.value(), std::system_category())));
-  BOOST_TEST((lost != std::error_code()));
+  BOOST_TEST(lost == ConnectionError::kLost);
+  BOOST_TEST(lost != ConnectionError::kAborted);
+  BOOST_TEST(lost != std::error_code(lost.value(), std::system_category()));
+  BOOST_TEST(lost != std::error_code());
 }
 
 BOOST_AUTO_TEST_CASE(connection_errors_have_a_category_with_our_name) {
-  BOOST_TEST((std::string(connectionCategory().name()) == "penstock"));
-  BOOST_TEST((make_error_code(ConnectionError::kStopped).category() == connectionCategory()));
+  BOOST_TEST(std::string(connectionCategory().name()) == "penstock");
+  BOOST_TEST(make_error_code(ConnectionError::kStopped).category() == connectionCategory());
 }
 
 BOOST_AUTO_TEST_CASE(a_number_that_means_nothing_says_so_and_which_it_was) {
@@ -56,9 +57,9 @@ BOOST_AUTO_TEST_CASE(a_number_that_means_nothing_says_so_and_which_it_was) {
 BOOST_AUTO_TEST_CASE(the_negative_result_of_a_system_call_is_the_error_of_its_errno) {
   const std::error_code error = errorOf(-ECONNRESET);
 
-  BOOST_TEST((error == std::errc::connection_reset));
+  BOOST_TEST(error == std::errc::connection_reset);
   BOOST_TEST(error.value() == ECONNRESET);
-  BOOST_TEST((error.category() == std::system_category()));
+  BOOST_TEST(error.category() == std::system_category());
   BOOST_TEST(!errorOf(0));
 }
 
@@ -68,7 +69,7 @@ BOOST_AUTO_TEST_CASE(what_is_thrown_for_an_errno_names_the_call_and_the_reason) 
     BOOST_ERROR("nothing was thrown");
   } catch (const std::system_error& error) {
     const std::string text = error.what();
-    BOOST_TEST((error.code() == std::errc::address_in_use));
+    BOOST_TEST(error.code() == std::errc::address_in_use);
     BOOST_TEST(text.find("bind 127.0.0.1:80") != std::string::npos, text);
     BOOST_TEST(text.find(error.code().message()) != std::string::npos, text);
   }

@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE ring
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -117,7 +118,7 @@ BOOST_AUTO_TEST_CASE(hands_a_full_submission_queue_over_and_goes_on) {
 
   for (std::uint64_t number = 1; number <= count; ++number) addNop(ring, number);
 
-  BOOST_TEST((completions(ring, count) == upTo(count)));
+  BOOST_TEST(completions(ring, count) == upTo(count));
 }
 
 BOOST_AUTO_TEST_CASE(loses_no_completion_when_more_come_than_its_queue_holds) {
@@ -126,7 +127,7 @@ BOOST_AUTO_TEST_CASE(loses_no_completion_when_more_come_than_its_queue_holds) {
 
   for (std::uint64_t number = 1; number <= count; ++number) addNop(ring, number);
 
-  BOOST_TEST((completions(ring, count) == upTo(count)));
+  BOOST_TEST(completions(ring, count) == upTo(count));
 }
 
 BOOST_AUTO_TEST_CASE(reaps_no_more_than_asked_and_keeps_the_rest) {
@@ -151,7 +152,7 @@ BOOST_AUTO_TEST_CASE(may_be_submitted_to_while_it_is_reaped) {
   });
 
   const Numbers numbers = completions(ring, 2 * ring.entries());
-  BOOST_TEST((numbers == Numbers(2 * ring.entries(), 2)));
+  BOOST_TEST(numbers == (Numbers(2 * ring.entries(), 2)), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(submits_again_what_an_interrupted_call_did_not_take) {
@@ -172,7 +173,7 @@ BOOST_AUTO_TEST_CASE(goes_on_when_the_kernel_takes_a_part_only) {
 
   for (std::uint64_t number = 1; number <= 100; ++number) addNop(ring, number);
 
-  BOOST_TEST((completions(ring, 100) == upTo(100)));
+  BOOST_TEST(completions(ring, 100) == upTo(100));
 }
 
 BOOST_AUTO_TEST_CASE(makes_room_when_the_kernel_is_busy_and_keeps_the_order) {
@@ -186,7 +187,7 @@ BOOST_AUTO_TEST_CASE(makes_room_when_the_kernel_is_busy_and_keeps_the_order) {
     ring.submit();
     BOOST_TEST(ring.hasCompletions());
 
-    BOOST_TEST((completions(ring, 20) == upTo(20)));
+    BOOST_TEST(completions(ring, 20) == upTo(20));
   }
 }
 
@@ -205,7 +206,7 @@ BOOST_AUTO_TEST_CASE(ends_a_wait_when_its_time_is_over) {
 
     ring.enter(1, Duration(2ms));
 
-    BOOST_TEST((Clock::now() - start >= 2ms));
+    BOOST_TEST(Clock::now() - start >= 2ms);
     for (const std::uint64_t number : completions(ring, 0)) BOOST_TEST(number == 0u);
   }
 }
@@ -296,7 +297,7 @@ BOOST_AUTO_TEST_CASE(makes_do_with_a_smaller_ring_where_memory_may_not_be_locked
 
   BOOST_TEST(ring.entries() == 128u);
   for (std::uint64_t number = 1; number <= 1000; ++number) addNop(ring, number);
-  BOOST_TEST((completions(ring, 1000) == upTo(1000)));
+  BOOST_TEST(completions(ring, 1000) == upTo(1000));
 }
 
 BOOST_AUTO_TEST_CASE(gives_up_with_the_reason_of_the_kernel) {

@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
+#include <penstock/tests/support/printing.h>
 #include <penstock/tests/support/simulated_kernel.h>
 
 #include <poll.h>
@@ -96,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_receive_waits_for_bytes) {
   machine.sendFromFar("hello");
   const auto completions = machine.enter(1);
 
-  BOOST_REQUIRE(completions.size() == 1);
+  BOOST_TEST_REQUIRE(completions.size() == 1);
   BOOST_TEST(completions[0].user_data == 1U);
   BOOST_TEST(completions[0].res == 5);
   BOOST_TEST(std::string(machine.into.data(), 5) == "hello");
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(closing_a_descriptor_does_not_end_a_receive_in_flight) {
   machine.sendFromFar("too late");
   const auto completions = machine.enter(1);
 
-  BOOST_REQUIRE(completions.size() == 1);
+  BOOST_TEST_REQUIRE(completions.size() == 1);
   BOOST_TEST(completions[0].res == 8);
 }
 
@@ -124,11 +125,11 @@ BOOST_AUTO_TEST_CASE(a_multishot_receive_ends_at_the_end_of_input) {
   machine.far.reset();
   const auto last = machine.enter(1);
 
-  BOOST_REQUIRE(first.size() == 1);
+  BOOST_TEST_REQUIRE(first.size() == 1);
   BOOST_TEST(first[0].res == 5);
   BOOST_TEST(hasMore(first[0]));
   BOOST_TEST((first[0].flags & IORING_CQE_F_BUFFER) != 0U);
-  BOOST_REQUIRE(last.size() == 1);
+  BOOST_TEST_REQUIRE(last.size() == 1);
   BOOST_TEST(last[0].res == 0);
   BOOST_TEST(!hasMore(last[0]));
 }
@@ -141,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_multishot_receive_ends_when_no_buffer_is_left) {
 
   const auto completions = machine.enter(3);
 
-  BOOST_REQUIRE(completions.size() == 3);
+  BOOST_TEST_REQUIRE(completions.size() == 3);
   BOOST_TEST(completions[0].res == 16);
   BOOST_TEST(hasMore(completions[1]));
   BOOST_TEST(completions[2].res == -ENOBUFS);
@@ -156,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_bundle_fills_several_buffers) {
 
   const auto completions = machine.enter(1);
 
-  BOOST_REQUIRE(completions.size() == 1);
+  BOOST_TEST_REQUIRE(completions.size() == 1);
   BOOST_TEST(completions[0].res == 40);
   BOOST_TEST((completions[0].flags >> IORING_CQE_BUFFER_SHIFT) == 0U);
 }
@@ -175,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_send_of_all_goes_on_as_the_reader_takes) {
     completions = machine.enter();
   }
 
-  BOOST_REQUIRE(completions.size() == 1);
+  BOOST_TEST_REQUIRE(completions.size() == 1);
   BOOST_TEST(completions[0].res == static_cast<int>(much.size()));
   BOOST_TEST(received < much.size());
 }
@@ -194,11 +195,11 @@ BOOST_AUTO_TEST_CASE(a_timeout_ends_at_its_time_or_after_its_count) {
   machine.ring->enter(1, std::nullopt);
   const auto timed = machine.enter();
 
-  BOOST_REQUIRE(counted.size() == 2);
+  BOOST_TEST_REQUIRE(counted.size() == 2);
   BOOST_TEST(counted[1].res == 0);
-  BOOST_REQUIRE(timed.size() == 1);
+  BOOST_TEST_REQUIRE(timed.size() == 1);
   BOOST_TEST(timed[0].res == -ETIME);
-  BOOST_TEST((machine.kernel.now() - before >= 1h));
+  BOOST_TEST(machine.kernel.now() - before >= 1h);
 }
 
 BOOST_AUTO_TEST_CASE(more_completions_than_the_queue_holds_are_kept) {
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_cancel_ends_what_waits) {
 
   const auto completions = machine.enter(3);
 
-  BOOST_REQUIRE(completions.size() == 3);
+  BOOST_TEST_REQUIRE(completions.size() == 3);
   BOOST_TEST(completions[0].res == -ECANCELED);
   BOOST_TEST(completions[1].res == 0);
   BOOST_TEST(completions[2].res == -ENOENT);
@@ -309,7 +310,7 @@ BOOST_AUTO_TEST_CASE(two_sends_on_one_socket_are_a_violation) {
   machine.sendAll(2, much);
   machine.enter();
 
-  BOOST_REQUIRE(machine.violations.size() == 1);
+  BOOST_TEST_REQUIRE(machine.violations.size() == 1);
   BOOST_TEST(machine.violations[0].starts_with("two sends in flight"));
   machine.far.reset();  // Which ends them.
   machine.enter();
@@ -338,7 +339,7 @@ BOOST_AUTO_TEST_CASE(closing_a_ring_with_a_request_in_flight_is_a_violation) {
 
   machine.ring.reset();
 
-  BOOST_REQUIRE(machine.violations.size() == 1);
+  BOOST_TEST_REQUIRE(machine.violations.size() == 1);
   BOOST_TEST(machine.violations[0] == "a ring was closed with 1 requests in flight");
 }
 
@@ -348,7 +349,7 @@ BOOST_AUTO_TEST_CASE(a_buffer_provided_twice_is_a_violation) {
   machine.receiveMultishot(1, 0);
   machine.sendFromFar("hello");
   const auto completions = machine.enter(1);
-  BOOST_REQUIRE(completions.size() == 1);
+  BOOST_TEST_REQUIRE(completions.size() == 1);
   BOOST_TEST(machine.violations.empty());
 
   Block& block = buffers->filled(completions[0].flags);

@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE system_calls
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/system_calls.h>
+#include <penstock/tests/support/printing.h>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ constexpr int kNoDescriptor = -1;
 struct Pair {
   Pair() {
     std::array<int, 2> fds{};
-    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds.data()) == 0);
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds.data()) == 0);
     near.reset(fds[0]);
     far.reset(fds[1]);
   }
@@ -41,7 +42,7 @@ struct CallsFixture {
   std::string receive(int fd) {
     std::array<std::byte, 64> buffer{};
     const ssize_t count = calls.recv(fd, buffer, 0);
-    BOOST_REQUIRE(count >= 0);
+    BOOST_TEST_REQUIRE(count >= 0);
     return std::string(asText(Bytes(buffer).first(static_cast<std::size_t>(count))));
   }
 };
@@ -162,7 +163,7 @@ BOOST_AUTO_TEST_CASE(clear_in_one_go_what_was_signalled_often) {
   epoll_event interest{};
   interest.events = EPOLLIN;
   std::array<epoll_event, 4> ready{};
-  BOOST_REQUIRE(calls.epollCtl(epoll.get(), EPOLL_CTL_ADD, event.get(), &interest) == 0);
+  BOOST_TEST_REQUIRE(calls.epollCtl(epoll.get(), EPOLL_CTL_ADD, event.get(), &interest) == 0);
   BOOST_TEST(calls.epollWait(epoll.get(), ready, Duration::zero()) == 0);
 
   for (int i = 0; i < 3; ++i) calls.signalEvent(event.get());
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(wait_as_long_as_asked_and_never_less) {
   for (const Duration limit : {Duration(1), Duration(300us), Duration(1500us)}) {
     const TimePoint start = calls.now();
     BOOST_TEST(calls.epollWait(epoll.get(), ready, limit) == 0);
-    BOOST_TEST((calls.now() - start >= limit));
+    BOOST_TEST(calls.now() - start >= limit);
   }
 }
 
@@ -202,12 +203,12 @@ BOOST_AUTO_TEST_CASE(do_not_wait_for_a_time_that_has_passed) {
 BOOST_AUTO_TEST_CASE(move_bytes_between_descriptors_through_a_pipe) {
   const Pair from, to;
   int ends[2];
-  BOOST_REQUIRE(calls.pipe(ends, 65536) == 0);
+  BOOST_TEST_REQUIRE(calls.pipe(ends, 65536) == 0);
   const OwnedFd out(ends[0]), in(ends[1]);
   const iovec run = runOf("through the kernel");
 
   BOOST_TEST(calls.splice(from.far.get(), in.get(), 4096) == -EAGAIN);
-  BOOST_REQUIRE(calls.sendmsg(from.near.get(), {&run, 1}, 0) == 18);
+  BOOST_TEST_REQUIRE(calls.sendmsg(from.near.get(), {&run, 1}, 0) == 18);
   BOOST_TEST(calls.splice(from.far.get(), in.get(), 4096) == 18);
   BOOST_TEST(calls.splice(out.get(), to.near.get(), 4096) == 18);
 

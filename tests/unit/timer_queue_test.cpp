@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE timer_queue
 #include <penstock/runtime/timer_queue.h>
 #include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -87,9 +88,9 @@ BOOST_AUTO_TEST_CASE(knows_the_next_deadline) {
   queue.arm(one, at(20));
   queue.arm(two, at(10));
 
-  BOOST_TEST((queue.nextDeadline() == at(10)));
+  BOOST_TEST(queue.nextDeadline() == at(10));
   queue.cancel(two);
-  BOOST_TEST((queue.nextDeadline() == at(20)));
+  BOOST_TEST(queue.nextDeadline() == at(20));
   queue.cancel(one);
 
   BOOST_TEST(!queue.nextDeadline().has_value());
@@ -144,7 +145,7 @@ BOOST_AUTO_TEST_CASE(tells_a_timer_its_deadline) {
   queue.arm(one, at(10));
 
   BOOST_TEST(one.active());
-  BOOST_TEST((one.deadline() == at(10)));
+  BOOST_TEST(one.deadline() == at(10));
 }
 
 BOOST_AUTO_TEST_CASE(leaves_what_is_armed_while_firing_to_the_next_time) {
@@ -276,7 +277,7 @@ class AgainstModel {
     firing_ = true;
     queue_.fireDue(at(now_));
     firing_ = false;
-    BOOST_REQUIRE((fired_ == expected));
+    BOOST_TEST_REQUIRE(fired_ == expected);
   }
 
   // Some of the fired come again, a few of those with a deadline that has passed already.

@@ -209,7 +209,7 @@ class AgainstModel {
   }
 
   void compare() {
-    BOOST_REQUIRE(buffer_.size() == model_.size());
+    BOOST_TEST_REQUIRE(buffer_.size() == model_.size());
     const std::size_t most = upTo(2 * model_.size() + 1);
     const std::size_t limit = upTo(20);
     const auto runs = runsOf(buffer_, most, limit);

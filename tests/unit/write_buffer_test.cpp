@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(leaves_gathered_bytes_where_they_are_while_more_is_appended
   for (int i = 0; i < 1000; ++i) buffer.append(Bytes(bytes).first(static_cast<std::size_t>(i)));
 
   const auto now = runsOf(buffer);
-  BOOST_REQUIRE(now.size() > inKernel.size());
+  BOOST_TEST_REQUIRE(now.size() > inKernel.size());
   for (std::size_t i = 0; i < inKernel.size(); ++i) {
     BOOST_TEST(now[i].iov_base == inKernel[i].iov_base);
   }
@@ -115,6 +115,29 @@ BOOST_AUTO_TEST_CASE(uses_its_memory_again_after_draining) {
   buffer.append(Bytes(bytes));
 
   BOOST_TEST(buffer.front().data() == first);
+}
+
+BOOST_AUTO_TEST_CASE(shares_its_first_bytes_with_another_that_may_outlive_it) {
+  const auto bytes = someBytes(40'000), others = someBytes(40'001);
+  auto memory = std::make_shared<const std::string>("handed over");
+  const std::weak_ptr<const std::string> watched = memory;
+  const std::string expected = textOf(Bytes(bytes)) + "handed";
+  buffer.append(Bytes(bytes));
+  buffer.append(Buffer(memory, asBytes(*memory)));
+  memory.reset();
+  WriteBuffer other(pool);
+
+  buffer.share(expected.size(), other);
+  BOOST_TEST(runsOf(other).front().iov_base == runsOf(buffer).front().iov_base);
+  buffer.clear();
+  buffer.append(Bytes(others));  // Into other memory than what is shared.
+
+  BOOST_TEST(other.size() == expected.size());
+  BOOST_TEST((textOf(other) == expected));
+  BOOST_TEST((textOf(buffer) == textOf(Bytes(others))));
+  BOOST_TEST(!watched.expired());
+  other.clear();
+  BOOST_TEST(watched.expired());
 }
 
 BOOST_AUTO_TEST_CASE(is_empty_again_when_cleared) {
