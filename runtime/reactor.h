@@ -155,7 +155,8 @@ class PENSTOCK_API Reactor {
   // is called before this returns.
   virtual Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) = 0;
 
-  // Accepts from a listening socket; each connection gets a protocol of `factory`.
+  // Accepts from a listening socket; each connection gets a protocol of `factory`. Throws
+  // std::invalid_argument for an empty factory.
   virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory) = 0;
 
   // Connects a socket; `handler` is called once, never from inside this call.

@@ -42,8 +42,8 @@ int SystemCalls::listen(int fd, int backlog) noexcept { return resultOf(::listen
 int SystemCalls::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   return resultOf(::connect(fd, address, length));
 }
-int SystemCalls::accept4(int fd, int flags) noexcept {
-  return resultOf(::accept4(fd, nullptr, nullptr, flags));
+int SystemCalls::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
+  return resultOf(::accept4(fd, peer, length, flags));
 }
 int SystemCalls::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
   return resultOf(::getsockname(fd, address, length));

@@ -27,7 +27,7 @@ class SystemCalls {
   virtual int bind(int fd, const sockaddr* address, socklen_t length) noexcept;
   virtual int listen(int fd, int backlog) noexcept;
   virtual int connect(int fd, const sockaddr* address, socklen_t length) noexcept;
-  virtual int accept4(int fd, int flags) noexcept;  // The peer's address is asked for later.
+  virtual int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept;
   virtual int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept;
   virtual int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept;
   virtual int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept;

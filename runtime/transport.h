@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/producer.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
@@ -103,9 +104,6 @@ class Protocol {
   // Once, last. Falsy: both sides finished cleanly. The protocol is destroyed afterwards.
   virtual void connectionLost(std::error_code why) = 0;
 };
-
-// Makes the protocol of each new connection; a null one refuses the connection.
-using ProtocolFactory = UniqueFunction<std::unique_ptr<Protocol>()>;
 
 // A listening socket. The reactor owns it; a reference is good until stopListening() or the end
 // of the reactor. Twisted: IListeningPort.

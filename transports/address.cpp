@@ -185,14 +185,11 @@ Address Address::parse(std::string_view text) {
 }
 
 Address Address::fromSockaddr(const sockaddr* address, socklen_t length) noexcept {
-  Address result;
-  result.length_ = std::min<socklen_t>(length, sizeof result.storage_);
-  std::memcpy(&result.storage_, address, result.length_);
-  return result;
+  return SocketAddress(address, length);
 }
 
 bool Address::isAbstract() const noexcept {
-  return isUnix() && length_ > kPathOffset && as<sockaddr_un>(*this).sun_path[0] == '\0';
+  return isUnix() && length() > kPathOffset && as<sockaddr_un>(*this).sun_path[0] == '\0';
 }
 
 std::string Address::host() const {
@@ -216,9 +213,9 @@ std::uint16_t Address::port() const noexcept {
 }
 
 std::string Address::path() const {
-  if (!isUnix() || length_ <= kPathOffset) return {};
+  if (!isUnix() || length() <= kPathOffset) return {};
   const auto address = as<sockaddr_un>(*this);
-  const std::size_t size = std::min<std::size_t>(length_ - kPathOffset, sizeof address.sun_path);
+  const std::size_t size = std::min<std::size_t>(length() - kPathOffset, sizeof address.sun_path);
   if (isAbstract()) return {address.sun_path + 1, size - 1};
   return {address.sun_path, strnlen(address.sun_path, size)};
 }

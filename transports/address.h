@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/socket_address.h>
 
 #include <sys/socket.h>
 
@@ -17,10 +18,13 @@ class Listener;
 // A value: what bind(2) and connect(2) take. Every maker throws std::invalid_argument with one
 // line that names the input and says what is expected. Any thread.
 // Twisted: IPv4Address, IPv6Address, UNIXAddress.
-class PENSTOCK_API Address {
+class PENSTOCK_API Address : public SocketAddress {
  public:
   // No address at all; family() is AF_UNSPEC.
   Address() noexcept = default;
+
+  // What the runtime hands over is read as it is.
+  Address(const SocketAddress& address) noexcept : SocketAddress(address) {}
 
   // `host` is numeric: "127.0.0.1".
   static Address ipv4(std::string_view host, std::uint16_t port);
@@ -49,7 +53,6 @@ class PENSTOCK_API Address {
   // Copies what a system call filled in.
   static Address fromSockaddr(const sockaddr* address, socklen_t length) noexcept;
 
-  int family() const noexcept { return storage_.ss_family; }
   bool isInternet() const noexcept { return family() == AF_INET || family() == AF_INET6; }
   bool isUnix() const noexcept { return family() == AF_UNIX; }
   bool isAbstract() const noexcept;  // A UNIX name that is no file.
@@ -62,15 +65,8 @@ class PENSTOCK_API Address {
   // What parse() reads. Bytes of an abstract name that do not print are shown as \xNN.
   std::string text() const;
 
-  const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
-  socklen_t length() const noexcept { return length_; }
-
   // The same place. Flow labels of IPv6 do not count.
   friend PENSTOCK_API bool operator==(const Address& one, const Address& other) noexcept;
-
- private:
-  sockaddr_storage storage_{};
-  socklen_t length_ = 0;
 };
 
 // A host, by name or number, and a port.

@@ -163,7 +163,7 @@ void Connector::open(OwnedFd fd) {
 std::unique_ptr<Protocol> Connector::makeProtocol() noexcept {
   why_ = ConnectionError::kStopped;
   try {
-    return outcome_.factory();
+    return outcome_.factory(addresses_[next_ - 1]);
   } catch (...) {
     reactor_.logException("a protocol factory");
     why_ = ConnectionError::kProtocolFailed;

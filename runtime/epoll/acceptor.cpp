@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,7 @@ Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory)
       relief_(reactor, [this] { reactor_.changeWatch(fd_.get(), EPOLLIN, *this); }) {}
 
 Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
+  if (!factory) throw std::invalid_argument("openListener: the protocol factory is empty");
   std::unique_ptr<Acceptor> acceptor(new Acceptor(reactor, std::move(fd), std::move(factory)));
   reactor.watch(acceptor->fd_.get(), EPOLLIN, *acceptor);
   reactor.adopt(*acceptor);
@@ -40,11 +42,18 @@ void Acceptor::ready(std::uint32_t) {
 
 // False: nothing more to accept in this turn.
 bool Acceptor::acceptOne() {
-  const int fd = systemCalls().accept4(fd_.get(), reactor_.socketFlags());
+  int fd = -1;
+  const SocketAddress peer = accept(fd);
   if (fd == -EAGAIN) return false;
   if (fd < 0) return acceptFailed(fd);
-  open(relief_.admit(OwnedFd(fd)));
+  open(relief_.admit(OwnedFd(fd)), peer);
   return true;
+}
+
+SocketAddress Acceptor::accept(int& fd) noexcept {
+  return SocketAddress::filledBy([&](sockaddr* peer, socklen_t* length) {
+    return fd = systemCalls().accept4(fd_.get(), peer, length, reactor_.socketFlags());
+  });
 }
 
 bool Acceptor::acceptFailed(long error) {
@@ -67,16 +76,17 @@ bool Acceptor::acceptFailed(long error) {
 
 // Level-triggered interest is off while the relief pauses, so nothing spins.
 void Acceptor::shed() {
-  OwnedFd fd(std::max(-1, systemCalls().accept4(fd_.get(), reactor_.socketFlags())));
-  fd = relief_.admit(std::move(fd));
-  if (fd) return open(std::move(fd));
+  int accepted = -1;
+  const SocketAddress peer = accept(accepted);
+  OwnedFd fd = relief_.admit(OwnedFd(std::max(-1, accepted)));
+  if (fd) return open(std::move(fd), peer);
   reactor_.changeWatch(fd_.get(), 0, *this);
 }
 
-void Acceptor::open(OwnedFd accepted) noexcept {
+void Acceptor::open(OwnedFd accepted, const SocketAddress& peer) noexcept {
   if (!accepted) return;
   try {
-    if (auto protocol = factory_())
+    if (auto protocol = factory_(peer))
       Stream::open(reactor_, std::move(accepted), std::move(protocol), isUnix_);
   } catch (...) {
     reactor_.logException("accepting a connection");

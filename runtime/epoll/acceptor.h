@@ -25,7 +25,8 @@ class Acceptor final : public Listener, public ReactorObject, public ReadyHandle
   bool acceptOne();
   bool acceptFailed(long error);
   void shed();
-  void open(OwnedFd accepted) noexcept;
+  SocketAddress accept(int& fd) noexcept;
+  void open(OwnedFd accepted, const SocketAddress& peer) noexcept;
 
   Reactor& reactor_;
   OwnedFd fd_;

@@ -1,9 +1,11 @@
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/stream.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace penstock::uring {
@@ -15,6 +17,7 @@ Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory)
       }) {}
 
 Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
+  if (!factory) throw std::invalid_argument("openListener: the protocol factory is empty");
   auto* acceptor = new Acceptor(reactor, std::move(fd), std::move(factory));
   reactor.adopt(*acceptor);
   acceptor->acceptMore(false);
@@ -69,7 +72,10 @@ void Acceptor::acceptFailed(long error) {
 
 void Acceptor::open(OwnedFd accepted) noexcept {
   try {
-    if (auto protocol = factory_())
+    const SocketAddress peer = SocketAddress::filledBy([&](sockaddr* address, socklen_t* length) {
+      return systemCalls().getpeername(accepted.get(), address, length);
+    });
+    if (auto protocol = factory_(peer))
       Stream::open(reactor_, std::move(accepted), std::move(protocol));
   } catch (...) {
     reactor_.logException("accepting a connection");

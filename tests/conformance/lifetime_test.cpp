@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(everything_open_is_told_when_the_reactor_goes) {
   loop.turn();
   aborting.transport().abortConnection();
   const SocketAddress to = addressOf(listener.descriptor());
-  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                     [&](std::error_code, OwnedFd) { ++connectsTold; });
   loop->callLater(std::chrono::hours(1), [kept] { ++*kept; });
   loop->callSoon([kept] { ++*kept; });
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(what_a_connection_lost_opens_during_the_end_is_ended_as_wel
   const SocketAddress to = addressOf(listener.descriptor());
   int told = 0;
   client.onLost = [&](std::error_code) {
-    loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+    loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                       [&](std::error_code, OwnedFd) { ++told; });
   };
   loop.connectTo(to, client, SocketFamily::kTcp);

@@ -109,8 +109,8 @@ BOOST_FIXTURE_TEST_CASE(a_connected_tcp_socket_carries_bytes_and_tells_its_addre
 
   Transport& transport = adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
   const SocketAddress from = addressOf(theirs.get());
-  BOOST_TEST((getHost(transport) == Address::fromSockaddr(to.get(), to.length)));
-  BOOST_TEST((getPeer(transport) == Address::fromSockaddr(from.get(), from.length)));
+  BOOST_TEST((getHost(transport) == Address::fromSockaddr(to.data(), to.length())));
+  BOOST_TEST((getPeer(transport) == Address::fromSockaddr(from.data(), from.length())));
   BOOST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
   loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
   transport.loseConnection();
