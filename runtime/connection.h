@@ -1,6 +1,7 @@
 // Connection: a transport with a protocol on it; what the families share beyond the machine.
 #pragma once
 
+#include <penstock/runtime/connection_names.h>
 #include <penstock/runtime/consumer_mixin.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/intrusive_list.h>
@@ -13,6 +14,7 @@
 
 namespace penstock {
 
+class ConnectionGroup;
 struct InWriters;
 struct InDeferred;
 
@@ -46,6 +48,17 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   int descriptor() const noexcept final { return fd_.get(); }
   Reactor& reactor() const noexcept final { return reactor_; }
+
+  SocketAddress peerAddress() const noexcept final;
+  SocketAddress hostAddress() const noexcept final;
+
+  // Before it is made: who the other side is, which is asked of the kernel if `peer` is empty, and
+  // among which connections this one counts.
+  void comesFrom(const SocketAddress& peer, ConnectionGroup* group = nullptr);
+
+  Connection* connectionOf(const ConnectionGroup& group) noexcept final {
+    return group_ == &group ? this : nullptr;
+  }
 
   // Lends the descriptor to `user`, who reads and writes it from then on: as soon as all that was
   // received has been delivered, and no read is in flight. What is still queued for writing is
@@ -125,10 +138,14 @@ class PENSTOCK_API Connection : public ReactorObject,
   template <class Call>
   void guarded(Call call) noexcept;
   void halfClose();
+  void keepNames() noexcept;
+  void leaveGroup();
 
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;
   DescriptorUser* user_ = nullptr;
+  ConnectionNames names_;
+  ConnectionGroup* group_ = nullptr;
 };
 
 }  // namespace penstock

@@ -1,8 +1,10 @@
 // What a connection offers (Transport), what it asks for (Protocol), and how connections begin.
 #pragma once
 
+#include <penstock/runtime/listener.h>
 #include <penstock/runtime/producer.h>
 #include <penstock/runtime/protocol_factory.h>
+#include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
@@ -64,8 +66,12 @@ class Transport : public Consumer, public Producer {
   // Bytes accepted by write() and not yet taken by the kernel.
   virtual std::size_t bufferedBytes() const noexcept = 0;
 
-  // For getHost(), getPeer() and socket options; -1 where there is none. Never close it.
+  // For socket options; -1 where there is none. Never close it.
   virtual int descriptor() const noexcept = 0;
+
+  // What getPeer() and getHost() (transports/address.h) read; empty where there is none.
+  virtual SocketAddress peerAddress() const noexcept { return {}; }
+  virtual SocketAddress hostAddress() const noexcept { return {}; }
 
   virtual Reactor& reactor() const noexcept = 0;
 
@@ -103,18 +109,6 @@ class Protocol {
 
   // Once, last. Falsy: both sides finished cleanly. The protocol is destroyed afterwards.
   virtual void connectionLost(std::error_code why) = 0;
-};
-
-// A listening socket. The reactor owns it; a reference is good until stopListening() or the end
-// of the reactor. Twisted: IListeningPort.
-class Listener {
- public:
-  // Accepts no more and closes. Connections already made live on.
-  virtual void stopListening() = 0;
-  virtual int descriptor() const noexcept = 0;
-
- protected:
-  ~Listener() = default;
 };
 
 // A connection being attempted. Good until its handler was called or cancel() returned.

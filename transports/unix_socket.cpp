@@ -12,44 +12,6 @@
 namespace penstock {
 namespace {
 
-// A listener whose socket has a file: passes on, and removes the file at the end.
-class PathListener final : public Listener, public ReactorObject {
- public:
-  PathListener(Reactor& reactor, SocketFile file) : reactor_(reactor), file_(std::move(file)) {}
-
-  static Listener& open(Reactor& reactor, OwnedFd fd, SocketFile file, ProtocolFactory factory) {
-    auto listener = std::make_unique<PathListener>(reactor, std::move(file));
-    listener->listener_ = &reactor.openListener(std::move(fd), std::move(factory));
-    reactor.adopt(*listener);
-    return *listener.release();
-  }
-
-  void stopListening() override {
-    if (Listener* listener = std::exchange(listener_, nullptr)) {
-      end();
-      listener->stopListening();
-    }
-  }
-  int descriptor() const noexcept override { return listener_ ? listener_->descriptor() : -1; }
-
-  // The listener proper hears of it by itself.
-  void disconnectFromReactor() noexcept override {
-    listener_ = nullptr;
-    end();
-  }
-  bool inUseByKernel() const noexcept override { return false; }
-
- private:
-  void end() noexcept {
-    file_.remove();
-    reactor_.retire(*this);
-  }
-
-  Reactor& reactor_;
-  SocketFile file_;
-  Listener* listener_ = nullptr;
-};
-
 void requireUnix(const Address& address, const char* call) {
   if (address.isUnix()) return;
   throw std::invalid_argument(std::string(call) + " " + address.text() +
@@ -76,7 +38,8 @@ Listener& listenUnix(Reactor& reactor, const Address& at, ProtocolFactory factor
   SocketFile file = SocketFile::bind(fd.get(), at, options.replaceStale && lock.held());
   if (options.mode) file.setMode(*options.mode);
   listen(fd.get(), at, options.backlog);
-  return PathListener::open(reactor, std::move(fd), std::move(file), std::move(factory));
+  return reactor.openListener(std::move(fd), std::move(factory),
+                              [file = std::move(file)]() mutable { file.remove(); });
 }
 
 Connector& connectUnix(Reactor& reactor, const Address& to, ProtocolFactory factory,

@@ -32,8 +32,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int pollDescriptor() const noexcept override { return epoll_.get(); }
   int socketFlags() const noexcept override;
 
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer = {}) override;
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
   PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
 

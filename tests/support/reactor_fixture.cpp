@@ -1,3 +1,4 @@
+#include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -70,6 +71,7 @@ Listener& ReactorFixture::listen(ProtocolFactory factory, SocketFamily family) {
 void ReactorFixture::connectTo(const SocketAddress& to, Recorder& client, SocketFamily family) {
   reactor_->openConnect(makeSocket(*reactor_, family), to.data(), to.length(),
                         [this, &client](std::error_code why, OwnedFd fd) {
+                          if (why == ConnectionError::kLost) return;  // The reactor is going.
                           BOOST_REQUIRE_MESSAGE(!why, "connect: " << why.message());
                           reactor_->openStream(std::move(fd), client.makeProtocol());
                         });
