@@ -63,6 +63,9 @@ int SystemCalls::setNonBlocking(int fd, bool nonBlocking) noexcept {
   const int wanted = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   return wanted == flags ? 0 : resultOf(::fcntl(fd, F_SETFL, wanted));
 }
+int SystemCalls::setCloseOnExec(int fd) noexcept {
+  return resultOf(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
 int SystemCalls::shutdown(int fd, int how) noexcept { return resultOf(::shutdown(fd, how)); }
 int SystemCalls::close(int fd) noexcept { return resultOf(::close(fd)); }
 

@@ -33,6 +33,7 @@ class SystemCalls {
   virtual int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept;
   virtual int getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept;
   virtual int setNonBlocking(int fd, bool nonBlocking) noexcept;  // fcntl(2), O_NONBLOCK.
+  virtual int setCloseOnExec(int fd) noexcept;                    // fcntl(2), FD_CLOEXEC.
   virtual int shutdown(int fd, int how) noexcept;
   virtual int close(int fd) noexcept;
 

@@ -79,13 +79,14 @@ struct HostAndPort {
 // std::invalid_argument in the manner of Address::parse().
 PENSTOCK_API HostAndPort splitHostAndPort(std::string_view text);
 
-// The local address. Throws std::logic_error when there is no descriptor (an in-memory transport,
-// or a connection that is over), std::system_error when the kernel does not tell. Loop thread only.
+// The addresses of both sides of a connection, from connectionMade() until connectionLost() has
+// returned, whatever has become of it: the peer's was taken when the connection was. Throws
+// std::logic_error for a connection in memory. Loop thread only.
 PENSTOCK_API Address getHost(const Transport& transport);
-PENSTOCK_API Address getHost(const Listener& listener);
-
-// The other side's address; as getHost(). The kernel forgets it when the peer has reset the
-// connection: then this throws std::system_error (ENOTCONN), even before connectionLost().
 PENSTOCK_API Address getPeer(const Transport& transport);
+
+// Where it listens. Throws std::logic_error once it was stopped, std::system_error when the kernel
+// does not tell.
+PENSTOCK_API Address getHost(const Listener& listener);
 
 }  // namespace penstock

@@ -154,7 +154,8 @@ void Connector::open(OwnedFd fd) {
   if (state_ != State::kConnecting) return;  // The factory has called it off.
   if (!protocol) return failSoon(why_);
   try {
-    reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)));
+    reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)),
+                        addresses_[next_ - 1]);
   } catch (const std::system_error& error) {
     failSoon(error.code());
   }

@@ -23,23 +23,31 @@ void listen(int fd, const Address& at, int backlog) {
   if (result < 0) throwErrno(result, "listen " + at.text());
 }
 
+// What removes the file again, also if it is never called.
+Callback listenAtPath(int fd, const Address& at, const UnixListenOptions& options) {
+  const DirectoryLock lock(at.path());
+  SocketFile file = SocketFile::bind(fd, at, options.replaceStale && lock.held());
+  if (options.mode) file.setMode(*options.mode);
+  listen(fd, at, options.backlog);
+  return [file = std::move(file)]() mutable { file.remove(); };
+}
+
 }  // namespace
 
 Listener& listenUnix(Reactor& reactor, const Address& at, ProtocolFactory factory,
                      const UnixListenOptions& options) {
   requireUnix(at, "listenUnix");
   OwnedFd fd = streamSocket(reactor, AF_UNIX);
+  Callback atEnd;
   if (at.isAbstract()) {
     bindSocket(fd.get(), at);
     listen(fd.get(), at, options.backlog);
-    return reactor.openListener(std::move(fd), std::move(factory));
+  } else {
+    atEnd = listenAtPath(fd.get(), at, options);
   }
-  const DirectoryLock lock(at.path());
-  SocketFile file = SocketFile::bind(fd.get(), at, options.replaceStale && lock.held());
-  if (options.mode) file.setMode(*options.mode);
-  listen(fd.get(), at, options.backlog);
-  return reactor.openListener(std::move(fd), std::move(factory),
-                              [file = std::move(file)]() mutable { file.remove(); });
+  Listener& listener = reactor.openListener(std::move(fd), std::move(factory), std::move(atEnd));
+  listener.setMostConnections(options.mostConnections);
+  return listener;
 }
 
 Connector& connectUnix(Reactor& reactor, const Address& to, ProtocolFactory factory,

@@ -14,10 +14,12 @@ Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> 
   return *stream.release();
 }
 
-ssize_t Stream::readSome(MutableBytes into) { return systemCalls().recv(fd_.get(), into, 0); }
+ssize_t Stream::readSome(MutableBytes into) {
+  return systemCalls().recv(fd_.get(), into, MSG_DONTWAIT);
+}
 
 ssize_t Stream::writeSome(std::span<const iovec> from) {
-  return systemCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL);
+  return systemCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace penstock::epoll

@@ -95,6 +95,7 @@ class SimulatedKernel final : public SystemCalls {
   int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept override;
   int getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept override;
   int setNonBlocking(int fd, bool nonBlocking) noexcept override;
+  int setCloseOnExec(int fd) noexcept override;
   int shutdown(int fd, int how) noexcept override;
   int close(int fd) noexcept override;
   ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
