@@ -30,6 +30,7 @@ Kind kindOf(long error) noexcept {
       return Kind::kInterrupted;
     case ECONNABORTED:
     case ECONNRESET:
+    case ENOTCONN:  // From gVisor, for a client that has reset.
     case ENETDOWN:
     case EPROTO:
     case ENOPROTOOPT:

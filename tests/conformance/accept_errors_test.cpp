@@ -55,8 +55,8 @@ void forEachError(std::initializer_list<int> errors, Test test) {
 
 BOOST_AUTO_TEST_CASE(an_error_about_one_connection_is_passed_over,
                      *precondition(onSimulatedKernel)) {
-  forEachError({ECONNABORTED, ECONNRESET, EPROTO, EINTR, EPERM, EACCES, ENETDOWN, ENETUNREACH,
-                EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT},
+  forEachError({ECONNABORTED, ECONNRESET, ENOTCONN, EPROTO, EINTR, EPERM, EACCES, ENETDOWN,
+                ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT},
                [](int error) {
                  Accepting test;
 
