@@ -12,62 +12,119 @@ namespace {
 
 constexpr Duration kPause = std::chrono::milliseconds(100);
 
+// So many failures in a row are not about so many connections.
+constexpr unsigned kMostFailuresInARow = 32;
+
+enum class Kind {
+  kInterrupted,
+  kOneConnection,  // accept(2): the pending errors of a connection, and a firewall's word about it.
+  kNoDescriptor,
+  kNoMemory,
+  kBrokenSocket,
+  kUnknown,  // Whatever else: a security module, a filter of system calls, a kernel to come.
+};
+
+Kind kindOf(long error) noexcept {
+  switch (-error) {
+    case EINTR:
+      return Kind::kInterrupted;
+    case ECONNABORTED:
+    case ECONNRESET:
+    case ENOTCONN:  // From gVisor, for a client that has reset.
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case ETIMEDOUT:
+    case EPERM:
+    case EACCES:
+      return Kind::kOneConnection;
+    case EMFILE:
+    case ENFILE:
+      return Kind::kNoDescriptor;
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSR:
+      return Kind::kNoMemory;
+    case EBADF:
+    case EFAULT:
+    case EINVAL:  // It does not listen any more.
+    case ENOTSOCK:
+      return Kind::kBrokenSocket;
+    default:
+      return Kind::kUnknown;
+  }
+}
+
 }  // namespace
 
 AcceptRelief::AcceptRelief(Reactor& reactor, Callback retry)
     : reactor_(reactor), reserve_(systemCalls().openReserve()), retry_(reactor, std::move(retry)) {}
 
-AcceptRelief::Advice AcceptRelief::failed(long error) {
-  switch (-error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case EINTR:
-    case EPERM:  // A firewall's word about one connection.
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENOPROTOOPT:
-    case EOPNOTSUPP:
+AcceptRelief::Advice AcceptRelief::failed(long error, bool othersInFlight) {
+  switch (kindOf(error)) {
+    case Kind::kInterrupted:
       return Advice::kGoOn;
-    case EMFILE:
-    case ENFILE:
-      logOnce(error);
-      if (!reserve_) break;
-      reserve_.reset();
-      return Advice::kShed;
-    case ENOBUFS:
-    case ENOMEM:
-      logOnce(error);
-      break;
-    default:
+    case Kind::kOneConnection:
+      if (++failuresInARow_ < kMostFailuresInARow) return Advice::kGoOn;
+      logOnce(error, "trying again from time to time");
+      return pause();
+    case Kind::kNoDescriptor:
+      logOnce(error, "closing what comes until there is room");
+      return shed(othersInFlight);
+    case Kind::kNoMemory:
+    case Kind::kUnknown:
+      logOnce(error, "trying again from time to time");
+      return pause();
+    case Kind::kBrokenSocket:
       return Advice::kGiveUp;
   }
-  pause();
-  return Advice::kPause;
+  return Advice::kGiveUp;
+}
+
+// One of several accepts gets what the reserve has left; the others fail once more.
+AcceptRelief::Advice AcceptRelief::shed(bool othersInFlight) {
+  if (reserve_) {
+    reserve_.reset();
+    return Advice::kGoOn;
+  }
+  return othersInFlight && ++failuresInARow_ < kMostFailuresInARow ? Advice::kGoOn : pause();
 }
 
 OwnedFd AcceptRelief::admit(OwnedFd accepted) {
+  failuresInARow_ = 0;
   if (reserve_) {
     inTrouble_ = false;
     return accepted;
   }
   reserve_.reset(systemCalls().openReserve());
-  if (reserve_ && accepted) return accepted;  // Descriptors have become free meanwhile.
+  if (reserve_) return accepted;  // Descriptors have become free meanwhile.
   accepted.reset();
   pause();
   return {};
 }
 
-void AcceptRelief::pause() {
-  if (!reserve_) reserve_.reset(systemCalls().openReserve());
-  retry_.arm(kPause);
+bool AcceptRelief::recovered() {
+  if (reserve_) return true;
+  reserve_.reset(systemCalls().openReserve());
+  if (!reserve_) pause();
+  return static_cast<bool>(reserve_);
 }
 
-void AcceptRelief::logOnce(long error) {
+AcceptRelief::Advice AcceptRelief::pause() {
+  if (!reserve_) reserve_.reset(systemCalls().openReserve());
+  retry_.arm(kPause);
+  return Advice::kPause;
+}
+
+void AcceptRelief::logOnce(long error, std::string_view whatNow) {
   if (std::exchange(inTrouble_, true)) return;
-  reactor_.log("penstock: cannot accept connections: " + errorOf(error).message() +
-               "; closing what comes until there is room");
+  reactor_.log("penstock: cannot accept connections: " + errorOf(error).message() + "; " +
+               std::string(whatNow));
 }
 
 }  // namespace penstock

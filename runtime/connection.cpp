@@ -1,4 +1,5 @@
 #include <penstock/runtime/connection.h>
+#include <penstock/runtime/connection_group.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system_calls.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 namespace penstock {
 namespace {
@@ -22,10 +24,45 @@ Connection::Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> p
       fd_(std::move(fd)),
       reactor_(reactor),
       protocol_(std::move(protocol)) {
+  if (!protocol_) throw std::invalid_argument("a connection needs a protocol, not a null one");
   reactor.adopt(*this);
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() { leaveGroup(); }
+
+void Connection::comesFrom(const SocketAddress& peer, ConnectionGroup* group) {
+  names_.keep(peer.empty() ? peerAddress() : peer);
+  group_ = group;
+  if (group_) group_->connectionMade();
+}
+
+SocketAddress Connection::peerAddress() const noexcept {
+  const SocketAddress kept = names_.peer();
+  if (!kept.empty() || disconnected()) return kept;
+  return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
+    return systemCalls().getpeername(fd_.get(), address, length);
+  });
+}
+
+SocketAddress Connection::hostAddress() const noexcept {
+  if (disconnected()) return names_.host();
+  return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
+    return systemCalls().getsockname(fd_.get(), address, length);
+  });
+}
+
+// The protocol may ask for them when the descriptor is gone.
+void Connection::keepNames() noexcept {
+  if (!fd_) return;
+  try {
+    names_.keep(peerAddress(), hostAddress());
+  } catch (const std::bad_alloc&) {  // Then they are not known.
+  }
+}
+
+void Connection::leaveGroup() {
+  if (ConnectionGroup* group = std::exchange(group_, nullptr)) group->connectionOver();
+}
 
 template <class Call>
 void Connection::guarded(Call call) noexcept {
@@ -148,6 +185,7 @@ void Connection::halfClose() {
 void Connection::connectionLost(std::error_code why) {
   if (disconnected()) return;
   const bool truncated = isTruncated(why);
+  keepNames();
   Producer* producer = setDisconnected();
   stopReading();
   ListNode<InWriters>::unlink();
@@ -158,6 +196,7 @@ void Connection::connectionLost(std::error_code why) {
   letGo(failedAborting || truncated || why == ConnectionError::kAborted);
   guarded([&] { protocol_->connectionLost(why); });
   leaveConsumer();
+  leaveGroup();
   reactor_.retire(*this);
 }
 

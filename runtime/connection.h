@@ -1,6 +1,7 @@
 // Connection: a transport with a protocol on it; what the families share beyond the machine.
 #pragma once
 
+#include <penstock/runtime/connection_names.h>
 #include <penstock/runtime/consumer_mixin.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/intrusive_list.h>
@@ -14,6 +15,7 @@
 
 namespace penstock {
 
+class ConnectionGroup;
 struct InWriters;
 struct InDeferred;
 
@@ -47,6 +49,17 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   int descriptor() const noexcept final { return fd_.get(); }
   Reactor& reactor() const noexcept final { return reactor_; }
+
+  SocketAddress peerAddress() const noexcept final;
+  SocketAddress hostAddress() const noexcept final;
+
+  // Before it is made: who the other side is, which is asked of the kernel if `peer` is empty, and
+  // among which connections this one counts.
+  void comesFrom(const SocketAddress& peer, ConnectionGroup* group = nullptr);
+
+  Connection* connectionOf(const ConnectionGroup& group) noexcept final {
+    return group_ == &group ? this : nullptr;
+  }
 
   // Lends the descriptor to `user`, who reads and writes it from then on: as soon as all that was
   // received has been delivered, and no read is in flight. What is still queued for writing is
@@ -144,11 +157,15 @@ class PENSTOCK_API Connection : public ReactorObject,
   std::error_code reasonOfAbort() const noexcept;
   bool resetSocket() noexcept;
   void halfClose();
+  void keepNames() noexcept;
+  void leaveGroup();
 
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;
   DescriptorUser* user_ = nullptr;
   std::unique_ptr<WriteBuffer> held_;  // Received while nobody wanted it; null if nothing was.
+  ConnectionNames names_;
+  ConnectionGroup* group_ = nullptr;
 };
 
 }  // namespace penstock

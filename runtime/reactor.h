@@ -158,11 +158,15 @@ class PENSTOCK_API Reactor {
   virtual int socketFlags() const noexcept = 0;
 
   // Makes a connection of a connected stream socket made with socketFlags(). connectionMade()
-  // is called before this returns.
-  virtual Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) = 0;
+  // is called before this returns. `peer` is what getPeer() will tell; if it is empty, the kernel
+  // is asked now. Throws std::invalid_argument for a null protocol.
+  virtual Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                const SocketAddress& peer = {}) = 0;
 
-  // Accepts from a listening socket; each connection gets a protocol of `factory`.
-  virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory) = 0;
+  // Accepts from a listening socket; each connection gets a protocol of `factory`. Throws
+  // std::invalid_argument for an empty factory. `atEnd` is called when the listening ends, however
+  // it does, before the descriptor is closed.
+  virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) = 0;
 
   // Connects a socket; `handler` is called once, never from inside this call.
   virtual PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
@@ -192,6 +196,10 @@ class PENSTOCK_API Reactor {
   void log(std::string_view line) noexcept;
   void logException(std::string_view where) noexcept;  // Inside a catch block.
   void runCallback(Callback& callback) noexcept;       // Logs what it throws.
+
+  // Calls `visit` with everything open, and nothing that it opens; it may end any of it.
+  template <class Visit>
+  void forEachObject(Visit visit);
 
   void adopt(ReactorObject& object) noexcept { objects_.pushBack(object); }
   void retire(ReactorObject& object) noexcept;
@@ -267,5 +275,16 @@ class PENSTOCK_API Reactor {
  protected:
   IntrusiveList<Connection, InWriters> writers_;
 };
+
+template <class Visit>
+void Reactor::forEachObject(Visit visit) {
+  IntrusiveList<ReactorObject, InReactor> unvisited;
+  unvisited.append(objects_);
+  while (!unvisited.empty()) {
+    ReactorObject& object = unvisited.popFront();
+    objects_.pushBack(object);
+    visit(object);
+  }
+}
 
 }  // namespace penstock

@@ -5,6 +5,8 @@
 
 namespace penstock {
 
+class Connection;
+class ConnectionGroup;
 struct InReactor;
 
 // Lost is not freed: an object that has ended is handed to Reactor::retire() and deleted at the
@@ -15,6 +17,9 @@ class ReactorObject : public ListNode<InReactor> {
 
   // The reactor is going away: end now, telling the user.
   virtual void disconnectFromReactor() noexcept = 0;
+
+  // This, if it is a connection of `group`.
+  virtual Connection* connectionOf(const ConnectionGroup&) noexcept { return nullptr; }
 
   // Whether the kernel may still use memory of this object. Asked once it is retired.
   virtual bool inUseByKernel() const noexcept = 0;

@@ -42,8 +42,8 @@ int SystemCalls::listen(int fd, int backlog) noexcept { return resultOf(::listen
 int SystemCalls::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
   return resultOf(::connect(fd, address, length));
 }
-int SystemCalls::accept4(int fd, int flags) noexcept {
-  return resultOf(::accept4(fd, nullptr, nullptr, flags));
+int SystemCalls::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
+  return resultOf(::accept4(fd, peer, length, flags));
 }
 int SystemCalls::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
   return resultOf(::getsockname(fd, address, length));
@@ -62,6 +62,9 @@ int SystemCalls::setNonBlocking(int fd, bool nonBlocking) noexcept {
   if (flags < 0) return -errno;
   const int wanted = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
   return wanted == flags ? 0 : resultOf(::fcntl(fd, F_SETFL, wanted));
+}
+int SystemCalls::setCloseOnExec(int fd) noexcept {
+  return resultOf(::fcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 int SystemCalls::shutdown(int fd, int how) noexcept { return resultOf(::shutdown(fd, how)); }
 int SystemCalls::close(int fd) noexcept { return resultOf(::close(fd)); }

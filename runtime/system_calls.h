@@ -27,12 +27,13 @@ class SystemCalls {
   virtual int bind(int fd, const sockaddr* address, socklen_t length) noexcept;
   virtual int listen(int fd, int backlog) noexcept;
   virtual int connect(int fd, const sockaddr* address, socklen_t length) noexcept;
-  virtual int accept4(int fd, int flags) noexcept;  // The peer's address is asked for later.
+  virtual int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept;
   virtual int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept;
   virtual int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept;
   virtual int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept;
   virtual int getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept;
   virtual int setNonBlocking(int fd, bool nonBlocking) noexcept;  // fcntl(2), O_NONBLOCK.
+  virtual int setCloseOnExec(int fd) noexcept;                    // fcntl(2), FD_CLOEXEC.
   virtual int shutdown(int fd, int how) noexcept;
   virtual int close(int fd) noexcept;
 

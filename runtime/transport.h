@@ -1,7 +1,10 @@
 // What a connection offers (Transport), what it asks for (Protocol), and how connections begin.
 #pragma once
 
+#include <penstock/runtime/listener.h>
 #include <penstock/runtime/producer.h>
+#include <penstock/runtime/protocol_factory.h>
+#include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
@@ -88,8 +91,12 @@ class Transport : public Consumer, public Producer {
   // Bytes accepted by write() and not yet taken by the kernel.
   virtual std::size_t bufferedBytes() const noexcept = 0;
 
-  // For getHost(), getPeer() and socket options; -1 where there is none. Never close it.
+  // For socket options; -1 where there is none. Never close it.
   virtual int descriptor() const noexcept = 0;
+
+  // What getPeer() and getHost() (transports/address.h) read; empty where there is none.
+  virtual SocketAddress peerAddress() const noexcept { return {}; }
+  virtual SocketAddress hostAddress() const noexcept { return {}; }
 
   virtual Reactor& reactor() const noexcept = 0;
 
@@ -150,21 +157,6 @@ class Protocol {
 
  private:
   Transport* transport_ = nullptr;
-};
-
-// Makes the protocol of each new connection; a null one refuses the connection.
-using ProtocolFactory = UniqueFunction<std::unique_ptr<Protocol>()>;
-
-// A listening socket. The reactor owns it; a reference is good until stopListening() or the end
-// of the reactor. Twisted: IListeningPort.
-class Listener {
- public:
-  // Accepts no more and closes. Connections already made live on.
-  virtual void stopListening() = 0;
-  virtual int descriptor() const noexcept = 0;
-
- protected:
-  ~Listener() = default;
 };
 
 // A connection being attempted. Good until its handler was called or cancel() returned.

@@ -79,9 +79,9 @@ Attempt Endpoint::connect(Reactor& reactor, ProtocolFactory factory,
                           ConnectFailedHandler failed) const {
   auto state = std::make_shared<Attempt::State>();
   state->failed = std::move(failed);
-  auto make = [state, factory = std::move(factory)]() mutable {
+  auto make = [state, factory = std::move(factory)](const SocketAddress& peer) mutable {
     state->connector = nullptr;
-    return factory();
+    return factory(peer);
   };
   auto giveUp = [state](std::error_code why) {
     state->connector = nullptr;

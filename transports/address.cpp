@@ -85,19 +85,12 @@ std::string printable(const std::string& name) {
   return text;
 }
 
-template <class Call>
-Address ask(const char* name, Call call) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  const int result = call(reinterpret_cast<sockaddr*>(&storage), &length);
-  if (result < 0) throwErrno(result, name);
-  return made(storage, length);
-}
-
-Address localAddress(int fd) {
-  return ask("getsockname", [fd](sockaddr* address, socklen_t* length) {
-    return systemCalls().getsockname(fd, address, length);
-  });
+// Of what has a descriptor, or had one.
+const SocketAddress& known(const SocketAddress& address, const Transport& transport,
+                           const char* call) {
+  const bool inMemory = transport.descriptor() < 0 && transport.hostAddress().empty();
+  if (inMemory) throw std::logic_error(std::string(call) + ": it is a connection in memory");
+  return address;
 }
 
 }  // namespace
@@ -185,14 +178,11 @@ Address Address::parse(std::string_view text) {
 }
 
 Address Address::fromSockaddr(const sockaddr* address, socklen_t length) noexcept {
-  Address result;
-  result.length_ = std::min<socklen_t>(length, sizeof result.storage_);
-  std::memcpy(&result.storage_, address, result.length_);
-  return result;
+  return SocketAddress(address, length);
 }
 
 bool Address::isAbstract() const noexcept {
-  return isUnix() && length_ > kPathOffset && as<sockaddr_un>(*this).sun_path[0] == '\0';
+  return isUnix() && length() > kPathOffset && as<sockaddr_un>(*this).sun_path[0] == '\0';
 }
 
 std::string Address::host() const {
@@ -216,9 +206,9 @@ std::uint16_t Address::port() const noexcept {
 }
 
 std::string Address::path() const {
-  if (!isUnix() || length_ <= kPathOffset) return {};
+  if (!isUnix() || length() <= kPathOffset) return {};
   const auto address = as<sockaddr_un>(*this);
-  const std::size_t size = std::min<std::size_t>(length_ - kPathOffset, sizeof address.sun_path);
+  const std::size_t size = std::min<std::size_t>(length() - kPathOffset, sizeof address.sun_path);
   if (isAbstract()) return {address.sun_path + 1, size - 1};
   return {address.sun_path, strnlen(address.sun_path, size)};
 }
@@ -276,19 +266,21 @@ HostAndPort splitHostAndPort(std::string_view text) {
 }
 
 Address getHost(const Transport& transport) {
-  return localAddress(openDescriptor(transport, "getHost"));
+  return known(transport.hostAddress(), transport, "getHost");
 }
 
 Address getHost(const Listener& listener) {
   if (listener.descriptor() < 0) throw std::logic_error("getHost: there is no open descriptor");
-  return localAddress(listener.descriptor());
+  socklen_t length = sizeof(sockaddr_storage);
+  sockaddr_storage storage{};
+  const int result = systemCalls().getsockname(listener.descriptor(),
+                                               reinterpret_cast<sockaddr*>(&storage), &length);
+  if (result < 0) throwErrno(result, "getsockname");
+  return made(storage, length);
 }
 
 Address getPeer(const Transport& transport) {
-  const int fd = openDescriptor(transport, "getPeer");
-  return ask("getpeername", [fd](sockaddr* address, socklen_t* length) {
-    return systemCalls().getpeername(fd, address, length);
-  });
+  return known(transport.peerAddress(), transport, "getPeer");
 }
 
 }  // namespace penstock

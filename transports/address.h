@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/socket_address.h>
 
 #include <sys/socket.h>
 
@@ -17,10 +18,13 @@ class Listener;
 // A value: what bind(2) and connect(2) take. Every maker throws std::invalid_argument with one
 // line that names the input and says what is expected. Any thread.
 // Twisted: IPv4Address, IPv6Address, UNIXAddress.
-class PENSTOCK_API Address {
+class PENSTOCK_API Address : public SocketAddress {
  public:
   // No address at all; family() is AF_UNSPEC.
   Address() noexcept = default;
+
+  // What the runtime hands over is read as it is.
+  Address(const SocketAddress& address) noexcept : SocketAddress(address) {}
 
   // `host` is numeric: "127.0.0.1".
   static Address ipv4(std::string_view host, std::uint16_t port);
@@ -49,7 +53,6 @@ class PENSTOCK_API Address {
   // Copies what a system call filled in.
   static Address fromSockaddr(const sockaddr* address, socklen_t length) noexcept;
 
-  int family() const noexcept { return storage_.ss_family; }
   bool isInternet() const noexcept { return family() == AF_INET || family() == AF_INET6; }
   bool isUnix() const noexcept { return family() == AF_UNIX; }
   bool isAbstract() const noexcept;  // A UNIX name that is no file.
@@ -62,15 +65,8 @@ class PENSTOCK_API Address {
   // What parse() reads. Bytes of an abstract name that do not print are shown as \xNN.
   std::string text() const;
 
-  const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
-  socklen_t length() const noexcept { return length_; }
-
   // The same place. Flow labels of IPv6 do not count.
   friend PENSTOCK_API bool operator==(const Address& one, const Address& other) noexcept;
-
- private:
-  sockaddr_storage storage_{};
-  socklen_t length_ = 0;
 };
 
 // A host, by name or number, and a port.
@@ -83,13 +79,14 @@ struct HostAndPort {
 // std::invalid_argument in the manner of Address::parse().
 PENSTOCK_API HostAndPort splitHostAndPort(std::string_view text);
 
-// The local address. Throws std::logic_error when there is no descriptor (an in-memory transport,
-// or a connection that is over), std::system_error when the kernel does not tell. Loop thread only.
+// The addresses of both sides of a connection, from connectionMade() until connectionLost() has
+// returned, whatever has become of it: the peer's was taken when the connection was. Throws
+// std::logic_error for a connection in memory. Loop thread only.
 PENSTOCK_API Address getHost(const Transport& transport);
-PENSTOCK_API Address getHost(const Listener& listener);
-
-// The other side's address; as getHost(). The kernel forgets it when the peer has reset the
-// connection: then this throws std::system_error (ENOTCONN), even before connectionLost().
 PENSTOCK_API Address getPeer(const Transport& transport);
+
+// Where it listens. Throws std::logic_error once it was stopped, std::system_error when the kernel
+// does not tell.
+PENSTOCK_API Address getHost(const Listener& listener);
 
 }  // namespace penstock

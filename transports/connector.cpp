@@ -155,7 +155,8 @@ void Connector::open(OwnedFd fd) {
   if (state_ != State::kConnecting) return;  // The factory has called it off.
   if (!protocol) return failSoon(why_);
   try {
-    reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)));
+    reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)),
+                        addresses_[next_ - 1]);
   } catch (const std::system_error& error) {
     failSoon(error.code());
   }
@@ -164,7 +165,7 @@ void Connector::open(OwnedFd fd) {
 std::unique_ptr<Protocol> Connector::makeProtocol() noexcept {
   why_ = ConnectionError::kStopped;
   try {
-    return outcome_.factory();
+    return outcome_.factory(addresses_[next_ - 1]);
   } catch (...) {
     reactor_.logException("a protocol factory");
     why_ = ConnectionError::kProtocolFailed;

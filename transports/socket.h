@@ -2,10 +2,13 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/listener.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/transports/address.h>
 
 #include <sys/socket.h>
+
+#include <cstddef>
 
 namespace penstock {
 
@@ -27,6 +30,9 @@ struct ListenOptions {
 
   // TCP_NODELAY, set once on the listening socket: what it accepts inherits it.
   bool noDelay = true;
+
+  // Accepts only while fewer of its connections live; see Listener::setMostConnections().
+  std::size_t mostConnections = Listener::kNoLimit;
 };
 
 // A stream socket with the flags that `reactor` wants.

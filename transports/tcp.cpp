@@ -25,17 +25,18 @@ void requireStream(int fd, bool listening, const std::string& call) {
   if (!listening && listens) throw std::invalid_argument(what + ": it is listening");
 }
 
-void requirePeer(int fd) {
-  sockaddr_storage peer;
-  socklen_t length = sizeof peer;
-  const int result = systemCalls().getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length);
+SocketAddress requirePeer(int fd) {
+  int result = 0;
+  const SocketAddress peer = SocketAddress::filledBy([&](sockaddr* address, socklen_t* length) {
+    return result = systemCalls().getpeername(fd, address, length);
+  });
   if (result < 0) throwErrno(result, "adoptStream descriptor " + std::to_string(fd));
+  return peer;
 }
 
-void setMode(const Reactor& reactor, int fd) {
-  const bool nonBlocking = (reactor.socketFlags() & SOCK_NONBLOCK) != 0;
-  const int result = systemCalls().setNonBlocking(fd, nonBlocking);
-  if (result < 0) throwErrno(result, "fcntl O_NONBLOCK");
+void closeOnExec(int fd) {
+  const int result = systemCalls().setCloseOnExec(fd);
+  if (result < 0) throwErrno(result, "fcntl FD_CLOEXEC");
 }
 
 }  // namespace
@@ -43,7 +44,15 @@ void setMode(const Reactor& reactor, int fd) {
 Listener& listenTcp(Reactor& reactor, const Address& at, ProtocolFactory factory,
                     const ListenOptions& options) {
   requireInternet(at, "listenTcp");
-  return reactor.openListener(listeningSocket(reactor, at, options), std::move(factory));
+  Listener& listener =
+      reactor.openListener(listeningSocket(reactor, at, options), std::move(factory));
+  listener.setMostConnections(options.mostConnections);
+  return listener;
+}
+
+Listener& listenTcp(Reactor& reactor, std::string_view at, ProtocolFactory factory,
+                    const ListenOptions& options) {
+  return listenTcp(reactor, Address::parse(at), std::move(factory), options);
 }
 
 Connector& connectTcp(Reactor& reactor, std::string host, std::uint16_t port,
@@ -61,15 +70,17 @@ Connector& connectTcp(Reactor& reactor, const Address& to, ProtocolFactory facto
 
 Listener& adoptListener(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
   requireStream(fd.get(), true, "adoptListener");
-  setMode(reactor, fd.get());
+  closeOnExec(fd.get());
   return reactor.openListener(std::move(fd), std::move(factory));
 }
 
-Transport& adoptStream(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+Transport& adoptStream(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                       const SocketAddress& peer) {
+  if (!protocol) throw std::invalid_argument("adoptStream: the protocol is null");
   requireStream(fd.get(), false, "adoptStream");
-  requirePeer(fd.get());
-  setMode(reactor, fd.get());
-  return reactor.openStream(std::move(fd), std::move(protocol));
+  const SocketAddress known = peer.empty() ? requirePeer(fd.get()) : peer;
+  closeOnExec(fd.get());
+  return reactor.openStream(std::move(fd), std::move(protocol), known);
 }
 
 }  // namespace penstock

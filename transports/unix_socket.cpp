@@ -12,44 +12,6 @@
 namespace penstock {
 namespace {
 
-// A listener whose socket has a file: passes on, and removes the file at the end.
-class PathListener final : public Listener, public ReactorObject {
- public:
-  PathListener(Reactor& reactor, SocketFile file) : reactor_(reactor), file_(std::move(file)) {}
-
-  static Listener& open(Reactor& reactor, OwnedFd fd, SocketFile file, ProtocolFactory factory) {
-    auto listener = std::make_unique<PathListener>(reactor, std::move(file));
-    listener->listener_ = &reactor.openListener(std::move(fd), std::move(factory));
-    reactor.adopt(*listener);
-    return *listener.release();
-  }
-
-  void stopListening() override {
-    if (Listener* listener = std::exchange(listener_, nullptr)) {
-      end();
-      listener->stopListening();
-    }
-  }
-  int descriptor() const noexcept override { return listener_ ? listener_->descriptor() : -1; }
-
-  // The listener proper hears of it by itself.
-  void disconnectFromReactor() noexcept override {
-    listener_ = nullptr;
-    end();
-  }
-  bool inUseByKernel() const noexcept override { return false; }
-
- private:
-  void end() noexcept {
-    file_.remove();
-    reactor_.retire(*this);
-  }
-
-  Reactor& reactor_;
-  SocketFile file_;
-  Listener* listener_ = nullptr;
-};
-
 void requireUnix(const Address& address, const char* call) {
   if (address.isUnix()) return;
   throw std::invalid_argument(std::string(call) + " " + address.text() +
@@ -61,22 +23,31 @@ void listen(int fd, const Address& at, int backlog) {
   if (result < 0) throwErrno(result, "listen " + at.text());
 }
 
+// What removes the file again, also if it is never called.
+Callback listenAtPath(int fd, const Address& at, const UnixListenOptions& options) {
+  const DirectoryLock lock(at.path());
+  SocketFile file = SocketFile::bind(fd, at, options.replaceStale && lock.held());
+  if (options.mode) file.setMode(*options.mode);
+  listen(fd, at, options.backlog);
+  return [file = std::move(file)]() mutable { file.remove(); };
+}
+
 }  // namespace
 
 Listener& listenUnix(Reactor& reactor, const Address& at, ProtocolFactory factory,
                      const UnixListenOptions& options) {
   requireUnix(at, "listenUnix");
   OwnedFd fd = streamSocket(reactor, AF_UNIX);
+  Callback atEnd;
   if (at.isAbstract()) {
     bindSocket(fd.get(), at);
     listen(fd.get(), at, options.backlog);
-    return reactor.openListener(std::move(fd), std::move(factory));
+  } else {
+    atEnd = listenAtPath(fd.get(), at, options);
   }
-  const DirectoryLock lock(at.path());
-  SocketFile file = SocketFile::bind(fd.get(), at, options.replaceStale && lock.held());
-  if (options.mode) file.setMode(*options.mode);
-  listen(fd.get(), at, options.backlog);
-  return PathListener::open(reactor, std::move(fd), std::move(file), std::move(factory));
+  Listener& listener = reactor.openListener(std::move(fd), std::move(factory), std::move(atEnd));
+  listener.setMostConnections(options.mostConnections);
+  return listener;
 }
 
 Connector& connectUnix(Reactor& reactor, const Address& to, ProtocolFactory factory,

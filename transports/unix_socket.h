@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <optional>
 
 namespace penstock {
@@ -27,6 +28,9 @@ struct UnixListenOptions {
   // is left alone and the bind fails. The directory is locked (flock) meanwhile, so that of two
   // processes that start at once one gets the path and the other fails.
   bool replaceStale = true;
+
+  // As in ListenOptions.
+  std::size_t mostConnections = Listener::kNoLimit;
 };
 
 // Listens at a path or abstract name; each connection gets a protocol of `factory`. The path is

@@ -3,36 +3,50 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system_calls.h>
 
+#include <sys/time.h>
+
 #include <algorithm>
 #include <cerrno>
-#include <string>
 #include <utility>
 
 namespace penstock::epoll {
+namespace {
 
-Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory)
-    : reactor_(reactor),
-      fd_(std::move(fd)),
-      isUnix_(isUnixSocket(fd_.get())),
-      factory_(std::move(factory)),
-      relief_(reactor, [this] { reactor_.changeWatch(fd_.get(), EPOLLIN, *this); }) {}
+// How long an accept or read that blocks does so: none, or as short as the kernel has it.
+void setPatience(int fd, bool limited) noexcept {
+  const timeval patience{0, limited ? 1 : 0};
+  systemCalls().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
 
-Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
-  std::unique_ptr<Acceptor> acceptor(new Acceptor(reactor, std::move(fd), std::move(factory)));
-  reactor.watch(acceptor->fd_.get(), EPOLLIN, *acceptor);
-  reactor.adopt(*acceptor);
+}  // namespace
+
+Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd)
+    : ListenerBase(reactor, std::move(fd), std::move(factory), std::move(atEnd)),
+      reactor_(reactor),
+      isUnix_(isUnixSocket(descriptor())) {}
+
+Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+  std::unique_ptr<Acceptor> acceptor(
+      new Acceptor(reactor, std::move(fd), std::move(factory), std::move(atEnd)));
+  const int listening = acceptor->descriptor();
+  const int result = systemCalls().setNonBlocking(listening, true);
+  if (result < 0) throwErrno(result, "fcntl O_NONBLOCK");
+  setPatience(listening, true);
+  reactor.watch(listening, 0, *acceptor);
+  acceptor->begin();
   return *acceptor.release();
 }
 
-void Acceptor::stopListening() {
-  if (!fd_) return;
-  fd_.reset();
-  reactor_.retire(*this);
-}
+void Acceptor::startAccepting() { reactor_.changeWatch(descriptor(), EPOLLIN, *this); }
+
+// An edge, for a hang-up is reported whatever was asked for, and would be in each turn.
+void Acceptor::stopAccepting() { reactor_.changeWatch(descriptor(), EPOLLET, *this); }
+
+OwnedFd Acceptor::letGo(OwnedFd fd) noexcept { return reactor_.unwatch(std::move(fd)); }
 
 void Acceptor::ready(std::uint32_t) {
   int accepted = 0;
-  while (accepted < acceptsPerEvent_ && fd_ && acceptOne()) ++accepted;
+  while (accepted < acceptsPerEvent_ && mayAccept() && acceptOne()) ++accepted;
   acceptsPerEvent_ = accepted == acceptsPerEvent_
                          ? std::min(2 * acceptsPerEvent_, kMostAcceptsPerTurn)
                          : std::max(1, accepted);
@@ -40,47 +54,28 @@ void Acceptor::ready(std::uint32_t) {
 
 // False: nothing more to accept in this turn.
 bool Acceptor::acceptOne() {
-  const int fd = systemCalls().accept4(fd_.get(), reactor_.socketFlags());
-  if (fd == -EAGAIN) return false;
-  if (fd < 0) return acceptFailed(fd);
-  open(relief_.admit(OwnedFd(fd)));
+  int result = -1;
+  const SocketAddress peer = SocketAddress::filledBy([&](sockaddr* address, socklen_t* length) {
+    result = systemCalls().accept4(descriptor(), address, length, reactor_.socketFlags());
+    return result;
+  });
+  if (result == -EAGAIN) {
+    systemCalls().setNonBlocking(descriptor(), true);  // It may have waited.
+    nothingToAccept();
+    return false;
+  }
+  if (result >= 0) {
+    if (handsOver() && !isUnix_) setPatience(result, false);  // It has inherited that.
+    accepted(OwnedFd(result), peer);
+  } else {
+    acceptFailed(result);
+  }
   return true;
 }
 
-bool Acceptor::acceptFailed(long error) {
-  switch (relief_.failed(error)) {
-    case AcceptRelief::Advice::kGoOn:
-      return true;
-    case AcceptRelief::Advice::kShed:
-      shed();
-      return false;
-    case AcceptRelief::Advice::kPause:
-      reactor_.changeWatch(fd_.get(), 0, *this);
-      return false;
-    case AcceptRelief::Advice::kGiveUp:
-      reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
-      fd_ = reactor_.unwatch(std::move(fd_));  // Its owner may still call stopListening().
-      return false;
-  }
-  return false;
-}
-
-// Level-triggered interest is off while the relief pauses, so nothing spins.
-void Acceptor::shed() {
-  OwnedFd fd(std::max(-1, systemCalls().accept4(fd_.get(), reactor_.socketFlags())));
-  fd = relief_.admit(std::move(fd));
-  if (fd) return open(std::move(fd));
-  reactor_.changeWatch(fd_.get(), 0, *this);
-}
-
-void Acceptor::open(OwnedFd accepted) noexcept {
-  if (!accepted) return;
-  try {
-    if (auto protocol = factory_())
-      Stream::open(reactor_, std::move(accepted), std::move(protocol), isUnix_);
-  } catch (...) {
-    reactor_.logException("accepting a connection");
-  }
+Transport& Acceptor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                const SocketAddress& peer, ConnectionGroup& group) {
+  return Stream::open(reactor_, std::move(fd), std::move(protocol), isUnix_, peer, &group);
 }
 
 }  // namespace penstock::epoll

@@ -1,37 +1,35 @@
 // epoll::Acceptor: a listening socket.
 #pragma once
 
-#include <penstock/runtime/accept_relief.h>
 #include <penstock/runtime/epoll/reactor.h>
+#include <penstock/runtime/listener_base.h>
 
 namespace penstock::epoll {
 
-class Acceptor final : public Listener, public ReactorObject, public ReadyHandler {
+// Others may hold the same socket and change its mode, which belongs to all who share it: it is
+// made non-blocking again when that is seen, and until then an accept for which nobody waits ends
+// after the shortest timeout there is.
+class Acceptor final : public ListenerBase, public ReadyHandler {
  public:
   // Owned by `reactor` from here on. Throws std::system_error.
-  static Listener& open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory);
-
-  void stopListening() override;
-  int descriptor() const noexcept override { return fd_.get(); }
+  static Listener& open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd);
 
   void ready(std::uint32_t events) override;
-  void disconnectFromReactor() noexcept override { stopListening(); }
   bool inUseByKernel() const noexcept override { return false; }
 
  private:
   static constexpr int kMostAcceptsPerTurn = 64;
 
-  Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory);
+  Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd);
+  void startAccepting() override;
+  void stopAccepting() override;
+  OwnedFd letGo(OwnedFd fd) noexcept override;
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol, const SocketAddress& peer,
+                        ConnectionGroup& group) override;
   bool acceptOne();
-  bool acceptFailed(long error);
-  void shed();
-  void open(OwnedFd accepted) noexcept;
 
   Reactor& reactor_;
-  OwnedFd fd_;
   const bool isUnix_;
-  ProtocolFactory factory_;
-  AcceptRelief relief_;
   int acceptsPerEvent_ = 1;  // Adapts, so that a quiet listener seldom hears EAGAIN.
 };
 

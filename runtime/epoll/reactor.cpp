@@ -40,13 +40,14 @@ Reactor::Memory Reactor::memory() const noexcept {
   return {buffers().queuedBytes(), buffers().allocatedBytes(), receiveBlocks_.allocatedBytes()};
 }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                const SocketAddress& peer) {
   const bool isUnix = isUnixSocket(fd.get());
-  return Stream::open(*this, std::move(fd), std::move(protocol), isUnix);
+  return Stream::open(*this, std::move(fd), std::move(protocol), isUnix, peer);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory) {
-  return Acceptor::open(*this, std::move(fd), std::move(factory));
+Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+  return Acceptor::open(*this, std::move(fd), std::move(factory), std::move(atEnd));
 }
 
 PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,

@@ -34,8 +34,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int socketFlags() const noexcept override;
   Memory memory() const noexcept override;
 
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer = {}) override;
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
   PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
 

@@ -7,8 +7,9 @@ namespace penstock::epoll {
 
 // A read of a UNIX socket ends at each message that carries a descriptor.
 Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                        bool isUnix) {
+                        bool isUnix, const SocketAddress& peer, ConnectionGroup* group) {
   std::unique_ptr<Stream> stream(new Stream(reactor, std::move(fd), std::move(protocol)));
+  stream->comesFrom(peer, group);
   stream->FileDescriptor::open(isUnix);
   return *stream.release();
 }

@@ -7,9 +7,10 @@ namespace penstock::epoll {
 
 class Stream final : public FileDescriptor {
  public:
-  // Owned by `reactor` from here on. `isUnix`: it is a UNIX socket. Throws std::system_error.
+  // Owned by `reactor` from here on. `isUnix`: it is a UNIX socket. The rest as in
+  // Connection::comesFrom(). Throws std::system_error.
   static Transport& open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                         bool isUnix);
+                         bool isUnix, const SocketAddress& peer, ConnectionGroup* group = nullptr);
 
  private:
   using FileDescriptor::FileDescriptor;

@@ -1,79 +1,118 @@
-#include <penstock/runtime/errors.h>
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/stream.h>
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace penstock::uring {
 
-Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory)
-    : reactor_(reactor), fd_(std::move(fd)), factory_(std::move(factory)), relief_(reactor, [this] {
-        paused_ = false;
-        acceptMore(false);
-      }) {}
+// What the kernel writes to stays here until it has.
+struct Acceptor::Accept final : Operation {
+  explicit Accept(Acceptor& owner) noexcept : Operation(&completes), acceptor(owner) {}
 
-Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory) {
-  auto* acceptor = new Acceptor(reactor, std::move(fd), std::move(factory));
-  reactor.adopt(*acceptor);
-  acceptor->acceptMore(false);
-  return *acceptor;
+  static void completes(Operation& operation, int result, std::uint32_t) {
+    auto& accept = static_cast<Accept&>(operation);
+    accept.acceptor.completed(accept, result);
+  }
+  sockaddr* address() noexcept { return reinterpret_cast<sockaddr*>(&peer); }
+
+  Acceptor& acceptor;
+  sockaddr_storage peer;
+  socklen_t length;
+};
+
+Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd)
+    : ListenerBase(reactor, std::move(fd), std::move(factory), std::move(atEnd)),
+      reactor_(reactor) {}
+
+Acceptor::~Acceptor() = default;
+
+Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+  std::unique_ptr<Acceptor> acceptor(
+      new Acceptor(reactor, std::move(fd), std::move(factory), std::move(atEnd)));
+  acceptor->begin();
+  return *acceptor.release();
 }
 
-// The address is free at once: closing the descriptor would not end the accept, so the kernel is
-// given the cancellation first.
-void Acceptor::stopListening() {
-  if (!std::exchange(listening_, false)) return;
-  reactor_.cancelNow(accept_);
-  fd_.reset();
-  reactor_.retire(*this);
+// At once: what is accepted later would be nobody's, and the address would not be free.
+void Acceptor::stopAccepting() {
+  std::vector<Operation*> all;
+  for (const auto& accept : accepts_) all.push_back(accept.get());
+  all.push_back(&poll_);
+  reactor_.cancelNow(all);
 }
 
-void Acceptor::acceptMore(bool once) {
-  if (!listening_ || accept_.inFlight()) return;
-  const bool multishot = !once && reactor_.ring().has(kMultishotAccept);
-  reactor_.submit(accept_, [&](io_uring_sqe& entry) {
-    io_uring_prep_accept(&entry, fd_.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (multishot) entry.ioprio |= IORING_ACCEPT_MULTISHOT;
+Transport& Acceptor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                const SocketAddress& peer, ConnectionGroup& group) {
+  return Stream::open(reactor_, std::move(fd), std::move(protocol), peer, &group);
+}
+
+void Acceptor::acceptMore() {
+  if (pollsFirst_ && !isReady_) return waitForReadiness();
+  while (mayAccept() && inFlight_ < std::min(wanted_, room())) submit(idleAccept());
+}
+
+Acceptor::Accept& Acceptor::idleAccept() {
+  if (idle_.empty()) {
+    idle_.reserve(accepts_.size() + 1);
+    accepts_.push_back(std::make_unique<Accept>(*this));
+    return *accepts_.back();
+  }
+  Accept& accept = *idle_.back();
+  idle_.pop_back();
+  return accept;
+}
+
+void Acceptor::submit(Accept& accept) {
+  accept.length = sizeof accept.peer;
+  ++inFlight_;
+  reactor_.submit(accept, [&](io_uring_sqe& entry) {
+    io_uring_prep_accept(&entry, descriptor(), accept.address(), &accept.length, SOCK_CLOEXEC);
   });
 }
 
-void Acceptor::accepted(int result, std::uint32_t) {
-  if (!listening_) {
-    OwnedFd unwanted(std::max(result, -1));
-    return;
+void Acceptor::completed(Accept& accept, int result) {
+  const SocketAddress peer(accept.address(), result >= 0 ? accept.length : 0);
+  --inFlight_;
+  idle_.push_back(&accept);
+  adapt();
+  if (result >= 0) {
+    accepted(OwnedFd(result), peer);
+  } else if (result == -EAGAIN) {
+    pollsFirst_ = true;
+    isReady_ = false;
+    nothingToAccept();
+  } else if (result != -ECANCELED) {
+    wanted_ =
+        std::min(inFlight_ + 1, kMostAccepts);  // Those that wait need not hear of what waits.
+    acceptFailed(result, inFlight_ > 0);
   }
-  if (result < 0) return acceptFailed(result);
-  OwnedFd fd = relief_.admit(OwnedFd(result));
-  paused_ = !fd;
-  if (fd) open(std::move(fd));
-  if (!paused_) acceptMore(false);
+  if (mayAccept()) acceptMore();
 }
 
-void Acceptor::acceptFailed(long error) {
-  if (error == -ECANCELED) return acceptMore(false);
-  switch (relief_.failed(error)) {
-    case AcceptRelief::Advice::kGoOn:
-      return acceptMore(false);
-    case AcceptRelief::Advice::kShed:
-      return acceptMore(true);
-    case AcceptRelief::Advice::kPause:
-      paused_ = true;
-      return;
-    case AcceptRelief::Advice::kGiveUp:
-      reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
-      return;  // Its owner may still call stopListening().
+// As many in flight as complete in one turn, or up to twice that.
+void Acceptor::adapt() noexcept {
+  if (std::exchange(turn_, reactor_.turnNumber()) != reactor_.turnNumber()) {
+    if (2 * completedInTurn_ < wanted_) wanted_ = std::max<std::size_t>(1, wanted_ / 2);
+    completedInTurn_ = 0;
   }
+  if (++completedInTurn_ >= wanted_) wanted_ = std::min(2 * wanted_, kMostAccepts);
 }
 
-void Acceptor::open(OwnedFd accepted) noexcept {
-  try {
-    if (auto protocol = factory_())
-      Stream::open(reactor_, std::move(accepted), std::move(protocol));
-  } catch (...) {
-    reactor_.logException("accepting a connection");
-  }
+void Acceptor::waitForReadiness() {
+  if (poll_.inFlight()) return;
+  reactor_.submit(
+      poll_, [&](io_uring_sqe& entry) { io_uring_prep_poll_add(&entry, descriptor(), POLLIN); });
+}
+
+// Whatever came of it, the next accept tells more.
+void Acceptor::ready(int, std::uint32_t) {
+  isReady_ = true;
+  if (mayAccept()) acceptMore();
 }
 
 }  // namespace penstock::uring

@@ -18,6 +18,11 @@ namespace {
 constexpr std::uint16_t kReceiveGroup = 0;
 constexpr Duration kZeroCopyPatience = std::chrono::seconds(1);
 
+// Null for what nobody waits for.
+Operation* operationOf(const io_uring_cqe& completion) noexcept {
+  return reinterpret_cast<Operation*>(completion.user_data);
+}
+
 }  // namespace
 
 std::unique_ptr<Ring> Reactor::openRing(const ReactorOptions& options) {
@@ -120,12 +125,13 @@ void Reactor::announceWork() const noexcept {
 // Blocking: with O_NONBLOCK a request would fail with EAGAIN where it should wait in the ring.
 int Reactor::socketFlags() const noexcept { return SOCK_CLOEXEC; }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
-  return Stream::open(*this, std::move(fd), std::move(protocol));
+Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                               const SocketAddress& peer) {
+  return Stream::open(*this, std::move(fd), std::move(protocol), peer);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory) {
-  return Acceptor::open(*this, std::move(fd), std::move(factory));
+Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+  return Acceptor::open(*this, std::move(fd), std::move(factory), std::move(atEnd));
 }
 
 PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
@@ -148,10 +154,19 @@ void Reactor::cancel(Operation& operation) {
   entry.user_data = 0;  // Its own outcome says nothing that the operation's does not.
 }
 
-void Reactor::cancelNow(Operation& operation) {
-  if (!operation.inFlight()) return;
-  cancel(operation);
-  ring_->enter(0, std::nullopt);
+void Reactor::cancelNow(std::span<Operation* const> operations) {
+  const auto inFlight = [](const Operation* operation) { return operation->inFlight(); };
+  const auto isOne = [&](const io_uring_cqe& completion) {
+    return std::ranges::find(operations, operationOf(completion)) != operations.end();
+  };
+  for (Operation* operation : operations) cancel(*operation);
+  const TimePoint limit = now() + kCancelPatience;
+  for (unsigned waitFor = 0; std::ranges::any_of(operations, inFlight); waitFor = 1) {
+    const Duration left = limit - now();
+    if (left <= Duration::zero()) return;
+    ring_->enter(waitFor, left);
+    for (const io_uring_cqe& completion : ring_->takeOut(isOne)) complete(completion);
+  }
 }
 
 msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
@@ -190,7 +205,7 @@ void Reactor::feedStarved() noexcept {
 }
 
 void Reactor::complete(const io_uring_cqe& completion) {
-  auto* operation = reinterpret_cast<Operation*>(completion.user_data);
+  Operation* operation = operationOf(completion);
   if (!operation) return;
   if (!(completion.flags & IORING_CQE_F_MORE)) operation->inFlight_ = false;
   operation->complete_(*operation, completion.res, completion.flags);

@@ -40,8 +40,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int socketFlags() const noexcept override;
   Memory memory() const noexcept override;
 
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer = {}) override;
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
   PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
 
@@ -58,9 +59,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // it did or -ECANCELED.
   void cancel(Operation& operation);
 
-  // The same, in a system call of its own: what the operation kept open is let go of before this
-  // returns, if it can be ended at all.
-  void cancelNow(Operation& operation);
+  // The same for all of `operations`, now: their completions come before this returns, and no
+  // others. One that the kernel does not end within kCancelPatience completes later.
+  void cancelNow(std::span<Operation* const> operations);
 
   // A message that sends `runs`, good until the next turn: for the entry being prepared.
   msghdr& messageOf(std::span<const iovec> runs) noexcept;
@@ -95,6 +96,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   bool multishotReceive() const noexcept { return multishotReceive_; }
 
   const Ring& ring() const noexcept { return *ring_; }
+  std::uint64_t turnNumber() const noexcept { return turn_; }
 
  protected:
   using penstock::Reactor::submit;
@@ -111,6 +113,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::size_t kMostBlockReads = 16;
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
+  static constexpr Duration kCancelPatience = std::chrono::seconds(1);
+
   struct Message {
     msghdr header;
     std::array<iovec, kMostRunsPerWrite> runs;

@@ -6,7 +6,10 @@
 
 #include <liburing.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -42,6 +45,17 @@ class Ring {
   void reap(unsigned most, Complete complete) {
     io_uring_cqe completion;
     while (most-- > 0 && take(completion)) complete(completion);
+  }
+
+  // Takes those of the completions that are there and for which `isWanted(cqe)`, in their order.
+  template <class Predicate>
+  std::vector<io_uring_cqe> takeOut(Predicate isWanted) {
+    spill();
+    std::vector<io_uring_cqe> wanted;
+    const auto waiting = spilled_.begin() + static_cast<std::ptrdiff_t>(spilledTaken_);
+    std::copy_if(waiting, spilled_.end(), std::back_inserter(wanted), isWanted);
+    spilled_.erase(std::remove_if(waiting, spilled_.end(), isWanted), spilled_.end());
+    return wanted;
   }
 
   unsigned entries() const noexcept { return ring_.sq.ring_entries; }

@@ -6,10 +6,13 @@
 
 namespace penstock::uring {
 
-Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol) {
-  auto* stream = new Stream(reactor, std::move(fd), std::move(protocol));
-  stream->FileHandle::open();
-  return *stream;
+Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer, ConnectionGroup* group) {
+  std::unique_ptr<Stream> stream(new Stream(reactor, std::move(fd), std::move(protocol)));
+  stream->comesFrom(peer, group);
+  Stream& opened = *stream.release();
+  opened.FileHandle::open();
+  return opened;
 }
 
 void Stream::prepareRead(io_uring_sqe& entry, MutableBytes into) {

@@ -7,8 +7,9 @@ namespace penstock::uring {
 
 class Stream final : public FileHandle {
  public:
-  // Owned by `reactor` from here on.
-  static Transport& open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
+  // Owned by `reactor` from here on. The rest as in Connection::comesFrom().
+  static Transport& open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                         const SocketAddress& peer, ConnectionGroup* group = nullptr);
 
  private:
   using FileHandle::FileHandle;

@@ -3,6 +3,7 @@
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/transports/address.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 using namespace penstock;
@@ -24,11 +26,12 @@ namespace {
 struct Servers {
   std::vector<std::unique_ptr<Recorder>> all;
 
+  std::unique_ptr<Protocol> make() {
+    all.push_back(std::make_unique<Recorder>());
+    return all.back()->makeProtocol();
+  }
   ProtocolFactory factory() {
-    return [this] {
-      all.push_back(std::make_unique<Recorder>());
-      return all.back()->makeProtocol();
-    };
+    return [this] { return make(); };
   }
   std::size_t lost() const {
     std::size_t count = 0;
@@ -75,6 +78,28 @@ BOOST_AUTO_TEST_CASE(a_listener_accepts_again_after_a_quiet_time) {
   BOOST_TEST(servers.all.size() == 5U);
 }
 
+BOOST_AUTO_TEST_CASE(the_factory_is_told_the_address_of_who_has_connected) {
+  Recorder client, server;
+  ReactorFixture loop;
+  SocketAddress told;
+  Listener& listener = loop.listen([&](const SocketAddress& peer) {
+    told = peer;
+    return server.makeProtocol();
+  });
+
+  loop.connectTo(addressOf(listener.descriptor()), client, SocketFamily::kTcp);
+  loop.runUntil([&] { return server.made() && client.made(); }, "the connection");
+
+  BOOST_TEST((Address(told) == addressOf(client.transport().descriptor())));
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_factory_is_refused) {
+  ReactorFixture loop;
+
+  BOOST_CHECK_THROW(loop.listen(ProtocolFactory()), std::invalid_argument);
+  BOOST_CHECK_THROW(loop.listen(nullptr), std::invalid_argument);
+}
+
 BOOST_AUTO_TEST_CASE(a_null_protocol_refuses_the_connection) {
   Recorder refused;
   int calls = 0;
@@ -103,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_listener_accepts_no_more_and_its_connections_live
   listener.stopListening();
   loop.settle();
   std::error_code refusal;
-  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                     [&](std::error_code why, OwnedFd) { refusal = why; });
   loop.runUntil([&] { return !!refusal; }, "the refusal");
   client.transport().write(asBytes("alive"));
@@ -120,7 +145,7 @@ BOOST_AUTO_TEST_CASE(two_listeners_do_not_mix_their_connections) {
   Listener& second = loop.listen([&] { return secondServer.makeProtocol(); });
 
   loop.connectTo(addressOf(second.descriptor()), client, SocketFamily::kTcp);
-  loop.runUntil([&] { return secondServer.made(); }, "the accept");
+  loop.runUntil([&] { return secondServer.made() && client.made(); }, "the connection");
 
   BOOST_TEST(!firstServer.made());
 }
@@ -141,7 +166,7 @@ BOOST_AUTO_TEST_CASE(a_listener_stopped_in_its_factory_accepts_none_of_those_tha
   Listener* listener = nullptr;
   listener = &loop->openListener(std::move(fd), [&] {
     listener->stopListening();
-    return servers.factory()();
+    return servers.make();
   });
   const auto refused = [](const auto& client) { return client->lost; };
   loop.runUntil([&] { return std::ranges::count_if(clients, refused) == kMany - 1; },
@@ -247,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_listener_survives_without_descriptors_cheaply_and_says_so
     int turns = 0;
     const TimePoint before = loop->now();
     for (const OwnedFd& client : clients) {
-      BOOST_REQUIRE_EQUAL(::connect(client.get(), to.get(), to.length), 0);
+      BOOST_REQUIRE_EQUAL(::connect(client.get(), to.data(), to.length()), 0);
     }
     loop.runUntil([&] { return ++turns, std::ranges::all_of(clients, isClosedByPeer); },
                   "all to be told");
@@ -259,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_listener_survives_without_descriptors_cheaply_and_says_so
 
     none.release();
     const std::size_t accepted = servers.all.size();
-    BOOST_REQUIRE_EQUAL(::connect(late.get(), to.get(), to.length), 0);
+    BOOST_REQUIRE_EQUAL(::connect(late.get(), to.data(), to.length()), 0);
     loop.runUntil([&] { return servers.all.size() > accepted && !servers.all.back()->lost; },
                   "an accept after there are descriptors again");
     BOOST_TEST(!isClosedByPeer(late));
@@ -275,7 +300,7 @@ BOOST_AUTO_TEST_CASE(connections_live_on_while_no_descriptor_is_left, *precondit
   loop.connect(client, server);
   std::vector<OwnedFd> clients = makeClients(1);
   none.exhaust();
-  BOOST_REQUIRE_EQUAL(::connect(clients[0].get(), to.get(), to.length), 0);
+  BOOST_REQUIRE_EQUAL(::connect(clients[0].get(), to.data(), to.length()), 0);
 
   client.transport().write(asBytes("alive"));
   loop.runUntil([&] { return server.received == "alive"; }, "the bytes");

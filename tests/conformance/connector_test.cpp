@@ -27,7 +27,7 @@ struct Outcome {
 
 PendingConnect& connect(ReactorFixture& loop, const SocketAddress& to, Outcome& outcome,
                         SocketFamily family = SocketFamily::kTcp) {
-  return loop->openConnect(makeSocket(loop.reactor(), family), to.get(), to.length,
+  return loop->openConnect(makeSocket(loop.reactor(), family), to.data(), to.length(),
                            [&outcome](std::error_code why, OwnedFd fd) {
                              ++outcome.calls;
                              outcome.why = why;
@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_the_handler_drops_ends_the_connection) {
   Listener& listener = loop.listen([&] { return server.makeProtocol(); });
   const SocketAddress to = addressOf(listener.descriptor());
 
-  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                     [](std::error_code, OwnedFd) {});
   loop.runUntil([&] { return server.lost; }, "the end");
 
@@ -136,8 +136,8 @@ BOOST_AUTO_TEST_CASE(one_handler_may_cancel_the_other_connects) {
   const SocketAddress dead = deadAddress(loop, SocketFamily::kTcp);
 
   for (std::size_t i = 0; i < pending.size(); ++i) {
-    pending[i] = &loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), dead.get(),
-                                    dead.length, [&, i](std::error_code, OwnedFd) {
+    pending[i] = &loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), dead.data(),
+                                    dead.length(), [&, i](std::error_code, OwnedFd) {
                                       ++calls;
                                       pending[i] = nullptr;
                                       for (PendingConnect*& other : pending) {
@@ -174,7 +174,7 @@ struct FullQueue {
         address(addressOf(listener.get())) {
     for (int i = 0; i < 4; ++i) {
       waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      ::connect(waiting.back().get(), address.get(), address.length);
+      ::connect(waiting.back().get(), address.data(), address.length());
     }
   }
 

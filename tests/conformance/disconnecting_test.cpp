@@ -57,7 +57,7 @@ struct Pair {
 
 PendingConnect& connectSomewhere(ReactorFixture& loop, Listener& listener, ConnectHandler handler) {
   const SocketAddress to = addressOf(listener.descriptor());
-  return loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+  return loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                            std::move(handler));
 }
 
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(nobody_accepts_any_more_once_all_was_disconnected) {
 
     endAll(loop, how);
     loop.settle();
-    loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
+    loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kTcp), to.data(), to.length(),
                       [&](std::error_code why, OwnedFd) { refusal = why; });
     loop.runUntil([&] { return !!refusal; }, "the refusal");
 

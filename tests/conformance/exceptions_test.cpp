@@ -295,8 +295,8 @@ BOOST_AUTO_TEST_CASE(an_exception_from_a_connect_handler) {
   Listener& listener = test.loop.listen([] { return nullptr; });
   const SocketAddress to = addressOf(listener.descriptor());
 
-  test.loop->openConnect(makeSocket(test.loop.reactor(), SocketFamily::kTcp), to.get(), to.length,
-                         [&](std::error_code, OwnedFd) {
+  test.loop->openConnect(makeSocket(test.loop.reactor(), SocketFamily::kTcp), to.data(),
+                         to.length(), [&](std::error_code, OwnedFd) {
                            ++called;
                            fail();
                          });

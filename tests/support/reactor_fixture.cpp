@@ -1,3 +1,4 @@
+#include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -85,8 +86,9 @@ Listener& ReactorFixture::listen(ProtocolFactory factory, SocketFamily family) {
 }
 
 void ReactorFixture::connectTo(const SocketAddress& to, Recorder& client, SocketFamily family) {
-  reactor_->openConnect(makeSocket(*reactor_, family), to.get(), to.length,
+  reactor_->openConnect(makeSocket(*reactor_, family), to.data(), to.length(),
                         [this, &client](std::error_code why, OwnedFd fd) {
+                          if (why == ConnectionError::kLost) return;  // The reactor is going.
                           BOOST_REQUIRE_MESSAGE(!why, "connect: " << why.message());
                           reactor_->openStream(std::move(fd), client.makeProtocol());
                         });
@@ -102,7 +104,7 @@ void ReactorFixture::connect(Recorder& client, Recorder& server, SocketFamily fa
   }
   const SocketAddress to = addressOf(listener.descriptor());
   std::error_code failed;
-  reactor_->openConnect(std::move(fd), to.get(), to.length,
+  reactor_->openConnect(std::move(fd), to.data(), to.length(),
                         [&, this](std::error_code why, OwnedFd connected) {
                           failed = why;
                           if (!why) {

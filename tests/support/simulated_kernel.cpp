@@ -154,6 +154,13 @@ int SimulatedKernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
   return 0;
 }
 
+// Nothing is exec'ed here.
+int SimulatedKernel::setCloseOnExec(int fd) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::setCloseOnExec(fd);
+  const Lock lock(mutex_);
+  return file(fd) ? 0 : -EBADF;
+}
+
 int SimulatedKernel::openReserve() noexcept {
   const Lock lock(mutex_);
   return install(std::make_shared<File>());

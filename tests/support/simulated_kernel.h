@@ -89,12 +89,13 @@ class SimulatedKernel final : public SystemCalls {
   int bind(int fd, const sockaddr* address, socklen_t length) noexcept override;
   int listen(int fd, int backlog) noexcept override;
   int connect(int fd, const sockaddr* address, socklen_t length) noexcept override;
-  int accept4(int fd, int flags) noexcept override;
+  int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept override;
   int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept override;
   int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept override;
   int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept override;
   int getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept override;
   int setNonBlocking(int fd, bool nonBlocking) noexcept override;
+  int setCloseOnExec(int fd) noexcept override;
   int shutdown(int fd, int how) noexcept override;
   int close(int fd) noexcept override;
   ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
@@ -119,7 +120,7 @@ class SimulatedKernel final : public SystemCalls {
 
   // A descriptor for `file`, or -EMFILE.
   int install(std::shared_ptr<simulated::File> file);
-  int accept(simulated::Socket& listener, int flags);
+  int accept(simulated::Socket& listener, sockaddr* peer, socklen_t* length, int flags);
   int closeHeld(int fd);
 
   // Turns the world until `ready()`; false after `timeout`. `watched` are the real descriptors

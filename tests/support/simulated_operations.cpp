@@ -132,7 +132,11 @@ void Ring::send(Request& request) {
 void Ring::accept(Request& request) {
   Socket* socket = socketOf(request);
   if (!socket) return post(request, -ENOTSOCK);
-  const int fd = kernel_.accept(*socket, static_cast<int>(request.entry.accept_flags));
+  auto* peer = reinterpret_cast<sockaddr*>(request.entry.addr);
+  auto* length = reinterpret_cast<socklen_t*>(request.entry.addr2);
+  if (peer) world_.requireAlive({reinterpret_cast<std::byte*>(peer), *length}, "an accept");
+  const int flags = static_cast<int>(request.entry.accept_flags);
+  const int fd = kernel_.accept(*socket, peer, length, flags);
   post(request, fd, fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0);
 }
 

@@ -46,17 +46,17 @@ int SimulatedKernel::connect(int fd, const sockaddr* address, socklen_t length) 
   return socket ? network_.connect(socket, address, length) : -EBADF;
 }
 
-int SimulatedKernel::accept4(int fd, int flags) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::accept4(fd, flags);
+int SimulatedKernel::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
+  if (!isSimulated(fd)) return SystemCalls::accept4(fd, peer, length, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
   if (!socket->exempt && world_.chance(world_.faults().interrupted)) return -EINTR;
-  return accept(*socket, flags);
+  return accept(*socket, peer, length, flags);
 }
 
 // Without a free descriptor the connection stays in the queue.
-int SimulatedKernel::accept(Socket& listener, int flags) {
+int SimulatedKernel::accept(Socket& listener, sockaddr* peer, socklen_t* length, int flags) {
   if (listener.state() == Socket::State::kListening && !listener.hasConnections()) return -EAGAIN;
   if (acceptFailures_ > 0) {
     --acceptFailures_;
@@ -69,6 +69,7 @@ int SimulatedKernel::accept(Socket& listener, int flags) {
     closeHeld(fd);
     return error;
   }
+  if (peer) copyName(child->remote, child->domain(), peer, length);
   child->nonBlocking = (flags & SOCK_NONBLOCK) != 0;
   files_[static_cast<std::size_t>(fd - kFirstDescriptor)] = std::move(child);
   return fd;

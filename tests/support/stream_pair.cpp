@@ -20,17 +20,14 @@ int checked(int result, const char* what) {
 }  // namespace
 
 SocketAddress anyAddress(SocketFamily family) {
-  SocketAddress address;
-  if (family == SocketFamily::kTcp) {
-    auto& internet = *reinterpret_cast<sockaddr_in*>(&address.storage);
-    internet.sin_family = AF_INET;
-    internet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.length = sizeof internet;
-  } else {
-    address.storage.ss_family = AF_UNIX;
-    address.length = sizeof(sa_family_t);  // Autobind: see unix(7).
+  if (family == SocketFamily::kUnix) {
+    const sa_family_t autobind = AF_UNIX;  // See unix(7).
+    return {reinterpret_cast<const sockaddr*>(&autobind), sizeof autobind};
   }
-  return address;
+  sockaddr_in internet{};
+  internet.sin_family = AF_INET;
+  internet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return {reinterpret_cast<const sockaddr*>(&internet), sizeof internet};
 }
 
 OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
@@ -48,15 +45,15 @@ OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
 OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog) {
   OwnedFd fd = makeSocket(reactor, family);
   const SocketAddress address = anyAddress(family);
-  checked(systemCalls().bind(fd.get(), address.get(), address.length), "bind");
+  checked(systemCalls().bind(fd.get(), address.data(), address.length()), "bind");
   checked(systemCalls().listen(fd.get(), backlog), "listen");
   return fd;
 }
 
 SocketAddress addressOf(int fd) {
-  SocketAddress address;
-  checked(systemCalls().getsockname(fd, address.get(), &address.length), "getsockname");
-  return address;
+  return SocketAddress::filledBy([fd](sockaddr* address, socklen_t* length) {
+    return checked(systemCalls().getsockname(fd, address, length), "getsockname");
+  });
 }
 
 void setSendBuffer(int fd, int bytes) {
@@ -74,10 +71,10 @@ void useSmallBuffers(int fd) {
 }
 
 OwnedFd connectRaw(const SocketAddress& to, const Prepare& prepare) {
-  OwnedFd fd(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  OwnedFd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throwErrno(-errno, "socket");
   if (prepare) prepare(fd.get());
-  if (::connect(fd.get(), to.get(), to.length) < 0) throwErrno(-errno, "connect");
+  if (::connect(fd.get(), to.data(), to.length()) < 0) throwErrno(-errno, "connect");
   return fd;
 }
 

@@ -3,6 +3,7 @@
 
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/socket_address.h>
 
 #include <sys/socket.h>
 
@@ -12,15 +13,6 @@
 namespace penstock::testing {
 
 enum class SocketFamily { kTcp, kUnix };
-
-// A socket address of any family.
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof(sockaddr_storage);
-
-  const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
-  sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
-};
 
 // 127.0.0.1 with a port that the kernel picks, or an abstract UNIX name that it picks.
 SocketAddress anyAddress(SocketFamily family);

@@ -109,8 +109,8 @@ BOOST_FIXTURE_TEST_CASE(a_connected_tcp_socket_carries_bytes_and_tells_its_addre
 
   Transport& transport = adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
   const SocketAddress from = addressOf(theirs.get());
-  BOOST_TEST(getHost(transport) == Address::fromSockaddr(to.get(), to.length));
-  BOOST_TEST(getPeer(transport) == Address::fromSockaddr(from.get(), from.length));
+  BOOST_TEST(getHost(transport) == Address::fromSockaddr(to.data(), to.length()));
+  BOOST_TEST(getPeer(transport) == Address::fromSockaddr(from.data(), from.length()));
   BOOST_TEST_REQUIRE(::send(theirs.get(), "ping", 4, 0) == 4);
   loop.runUntil([&] { return server.received == "ping"; }, "the bytes");
   transport.loseConnection();
@@ -136,6 +136,67 @@ BOOST_FIXTURE_TEST_CASE(stopping_closes_an_adopted_listener_and_does_not_shut_it
   const OwnedFd accepted(::accept(shared.get(), nullptr, nullptr));
 
   BOOST_TEST(accepted.get() >= 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_adopted_is_closed_on_exec_and_keeps_its_mode, Adopting,
+                        *precondition(onRealKernel)) {
+  for (const int mode : {0, O_NONBLOCK}) {
+    auto [ours, theirs] = socketPair();
+    const int stream = ours.get();
+    OwnedFd fd = listening();
+    const int listener = fd.get();
+    for (const int each : {stream, listener}) {
+      ::fcntl(each, F_SETFD, 0);
+      ::fcntl(each, F_SETFL, (::fcntl(each, F_GETFL) & ~O_NONBLOCK) | mode);
+    }
+
+    adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
+    adoptListener(loop.reactor(), std::move(fd), [] { return nullptr; });
+    loop.settle();
+
+    BOOST_TEST((::fcntl(stream, F_GETFD) & FD_CLOEXEC) != 0);
+    BOOST_TEST((::fcntl(listener, F_GETFD) & FD_CLOEXEC) != 0);
+    BOOST_TEST((::fcntl(stream, F_GETFL) & O_NONBLOCK) == mode);
+    const bool needsIt = loop->backend() == Backend::kEpoll;
+    BOOST_TEST((::fcntl(listener, F_GETFL) & O_NONBLOCK) == (needsIt ? O_NONBLOCK : mode));
+    loop->disconnectAll();
+    loop.settle();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_null_protocol_and_an_empty_factory_are_refused, Adopting,
+                        *precondition(onRealKernel)) {
+  auto pair = socketPair();
+
+  BOOST_CHECK_THROW(adoptStream(loop.reactor(), std::move(pair.first), nullptr),
+                    std::invalid_argument);
+  BOOST_CHECK_THROW(adoptListener(loop.reactor(), listening(), nullptr), std::invalid_argument);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_null_protocol_makes_no_stream, Adopting) {
+  OwnedFd fd = streamSocket(loop.reactor(), AF_INET);
+
+  BOOST_CHECK_THROW(loop->openStream(std::move(fd), nullptr), std::invalid_argument);
+}
+
+// The kernel knows its peer no more.
+BOOST_FIXTURE_TEST_CASE(a_stream_that_was_reset_is_adopted_by_who_knows_its_peer, Adopting,
+                        *precondition(onRealKernel)) {
+  const OwnedFd listener = listening();
+  const SocketAddress to = addressOf(listener.get());
+  OwnedFd theirs = connectRaw(to);
+  const SocketAddress from = addressOf(theirs.get());
+  OwnedFd ours(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const linger immediately{1, 0};
+  ::setsockopt(theirs.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+  theirs.reset();
+  Address peer;
+  server.onLost = [&](std::error_code) { peer = getPeer(server.transport()); };
+
+  adoptStream(loop.reactor(), std::move(ours), server.makeProtocol(), from);
+  loop.runUntil([&] { return server.lost; }, "the end");
+
+  BOOST_TEST((peer == Address(from)));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {

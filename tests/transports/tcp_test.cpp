@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 using namespace penstock;
 using namespace penstock::testing;
@@ -218,12 +219,17 @@ BOOST_FIXTURE_TEST_CASE(an_abort_resets_the_other_side, Tcp) {
   BOOST_TEST(server.why == std::errc::connection_reset);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_no_address_and_no_options, Tcp) {
+BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_addresses_but_no_options, Tcp) {
   bool asked = false;
+  Address host, peer;
+  client.onMade = [&](Transport& transport) {
+    host = getHost(transport);
+    peer = getPeer(transport);
+  };
   client.onLost = [&](std::error_code) {
     asked = true;
-    BOOST_CHECK_THROW(getHost(client.transport()), std::logic_error);
-    BOOST_CHECK_THROW(getPeer(client.transport()), std::logic_error);
+    BOOST_CHECK(getHost(client.transport()) == host);
+    BOOST_CHECK(getPeer(client.transport()) == peer);
     BOOST_CHECK_THROW(setTcpNoDelay(client.transport(), true), std::logic_error);
     BOOST_CHECK_THROW(getTcpKeepAlive(client.transport()), std::logic_error);
   };
@@ -233,6 +239,70 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_over_has_no_address_and_no_options,
   loop.runUntil([&] { return client.lost; }, "the end");
 
   BOOST_TEST(asked);
+}
+
+// The kernel has forgotten who it was by the time that the connection is made.
+BOOST_FIXTURE_TEST_CASE(a_peer_that_has_reset_is_known_from_beginning_to_end, Tcp,
+                        *precondition(onRealKernel)) {
+  std::vector<std::string> seen;
+  const auto ask = [&](auto&&...) {
+    seen.push_back(getPeer(server.transport()).text());
+    seen.push_back(getHost(server.transport()).text());
+  };
+  server.onMade = ask;
+  server.onLost = ask;
+  Address told;
+  const Address at =
+      getHost(listenTcp(loop.reactor(), Address::parse("127.0.0.1:0"), [&](const Address& peer) {
+        told = peer;
+        return server.makeProtocol();
+      }));
+  loop.turn(2);
+
+  OwnedFd raw = connectRaw(at);
+  const std::string from = Address(addressOf(raw.get())).text();
+  const linger immediately{1, 0};
+  ::setsockopt(raw.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+  raw.reset();
+  loop.runUntil([&] { return server.lost; }, "the end");
+
+  BOOST_TEST(told.text() == from);
+  const std::vector<std::string> expected{from, at.text(), from, at.text()};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_takes_its_address_as_text, Tcp) {
+  Listener& listener =
+      listenTcp(loop.reactor(), "127.0.0.1:0", [this] { return server.makeProtocol(); });
+
+  BOOST_TEST(getHost(listener).host() == "127.0.0.1");
+  BOOST_CHECK_THROW(listenTcp(loop.reactor(), "localhost", [] { return nullptr; }),
+                    std::invalid_argument);
+  BOOST_CHECK_THROW(listenTcp(loop.reactor(), "unix:/nowhere", [] { return nullptr; }),
+                    std::invalid_argument);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_without_a_factory_is_refused, Tcp) {
+  BOOST_CHECK_THROW(listenTcp(loop.reactor(), "127.0.0.1:0", nullptr), std::invalid_argument);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_may_have_a_limit_from_the_beginning, Tcp) {
+  Recorder second, other;
+  int made = 0;
+  ListenOptions options;
+  options.mostConnections = 1;
+  const Address at = getHost(listenTcp(
+      loop.reactor(), "127.0.0.1:0",
+      [&] { return ++made == 1 ? server.makeProtocol() : second.makeProtocol(); }, options));
+  connectTo(at);
+  loop.connectTo(at, other, SocketFamily::kTcp);
+  loop.runUntil([&] { return other.made(); }, "the second");
+  loop.settle();
+  BOOST_TEST(made == 1);
+
+  client.transport().loseConnection();
+  loop.runUntil([&] { return second.made(); }, "its turn");
+  loop.destroy();
 }
 
 // The simulated kernel lets cancellations lose their race, and the address is free a little later.

@@ -140,6 +140,53 @@ BOOST_FIXTURE_TEST_CASE(the_path_can_be_listened_at_again_in_the_same_turn, Unix
   BOOST_TEST(!fs::exists(path));
 }
 
+BOOST_FIXTURE_TEST_CASE(stopping_twice_in_a_turn_is_stopping_once, Unix) {
+  Listener& listener = listenAt(at);
+
+  listener.stopListening();
+  listener.stopListening();
+
+  BOOST_TEST(!fs::exists(path));
+  loop.settle();
+}
+
+BOOST_FIXTURE_TEST_CASE(draining_removes_the_path_at_once_and_ends_the_connections, Unix) {
+  bool done = false;
+  UnixListenOptions options;
+  options.mostConnections = 4;
+  Listener& listener = listenAt(at, options);
+  connectTo(at);
+  BOOST_TEST(listener.connections() == 1U);
+
+  listener.drain(std::chrono::seconds(10), [&] { done = true; });
+  BOOST_TEST(!fs::exists(path));
+  loop.runUntil([&] { return done && client.lost; }, "the drain");
+
+  BOOST_TEST(server.lost);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_peer_of_a_connection_that_is_over_is_still_known, Unix) {
+  std::string peer, host;
+  client.onLost = [&](std::error_code) {
+    peer = getPeer(client.transport()).text();
+    host = getHost(client.transport()).text();
+  };
+  listenAt(at);
+  connectTo(at);
+
+  server.transport().loseConnection();
+  loop.runUntil([&] { return client.lost; }, "the end");
+
+  BOOST_TEST(peer == "unix:" + path);
+  BOOST_TEST(host == "unix:");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_path_is_removed_when_the_factory_is_refused, Unix) {
+  BOOST_CHECK_THROW(listenUnix(loop.reactor(), at, nullptr), std::invalid_argument);
+
+  BOOST_TEST(!fs::exists(path));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_file_that_has_taken_the_place_of_ours_is_left_alone, Unix) {
   Listener& listener = listenAt(at);
   fs::remove(path);

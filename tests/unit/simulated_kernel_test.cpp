@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(connects_beyond_the_backlog_wait_for_an_accept) {
   BOOST_TEST(eventsOf(machine, clients[1]) == EPOLLOUT);
   BOOST_TEST(eventsOf(machine, clients[2]) == 0U);
 
-  const OwnedFd accepted(machine.kernel.accept4(listener.get(), 0));
+  const OwnedFd accepted(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0));
 
   BOOST_TEST(eventsOf(machine, clients[2]) == EPOLLOUT);
 }
@@ -233,9 +233,9 @@ BOOST_AUTO_TEST_CASE(without_a_free_descriptor_a_connection_stays_in_the_queue) 
   machine.connect(client, INADDR_LOOPBACK, machine.portOf(listener));
 
   machine.kernel.setDescriptorLimit(2);
-  BOOST_TEST(machine.kernel.accept4(listener.get(), 0) == -EMFILE);
+  BOOST_TEST(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0) == -EMFILE);
   machine.kernel.setDescriptorLimit(3);
-  const OwnedFd accepted(machine.kernel.accept4(listener.get(), 0));
+  const OwnedFd accepted(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0));
 
   BOOST_TEST(accepted.get() >= SimulatedKernel::kFirstDescriptor);
 }

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(return_the_negative_errno_of_a_failure) {
   BOOST_TEST(calls.recv(kNoDescriptor, byte, 0) == -EBADF);
   BOOST_TEST(calls.sendmsg(kNoDescriptor, {&run, 1}, 0) == -EBADF);
   BOOST_TEST(calls.listen(kNoDescriptor, 1) == -EBADF);
-  BOOST_TEST(calls.accept4(kNoDescriptor, 0) == -EBADF);
+  BOOST_TEST(calls.accept4(kNoDescriptor, nullptr, nullptr, 0) == -EBADF);
   BOOST_TEST(calls.shutdown(kNoDescriptor, SHUT_WR) == -EBADF);
   BOOST_TEST(calls.close(kNoDescriptor) == -EBADF);
   BOOST_TEST(calls.setNonBlocking(kNoDescriptor, true) == -EBADF);
@@ -134,7 +134,8 @@ BOOST_AUTO_TEST_CASE(join_two_sockets_and_name_their_ends) {
   BOOST_TEST(calls.listen(listener.get(), 1) == 0);
   BOOST_TEST(calls.getsockname(listener.get(), generic(address), &length) == 0);
   BOOST_TEST(calls.connect(client.get(), generic(address), sizeof address) == 0);
-  const OwnedFd server(calls.accept4(listener.get(), SOCK_CLOEXEC | SOCK_NONBLOCK));
+  const OwnedFd server(
+      calls.accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 
   BOOST_REQUIRE(static_cast<bool>(server));
   BOOST_TEST((::fcntl(server.get(), F_GETFD) & FD_CLOEXEC) != 0);
