@@ -2,6 +2,7 @@
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/signal_watch.h>
 #include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/unix_connects.h>
 
 #include <unistd.h>
 
@@ -135,6 +136,14 @@ void Reactor::reap() {
 void Reactor::retire(ReactorObject& object) noexcept {
   object.unlink();
   retired_.pushBack(object);
+}
+
+PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
+  if (!handler) throw std::invalid_argument("Reactor::openConnect: the handler is empty");
+  if (to->sa_family != AF_UNIX) return beginConnect(std::move(fd), to, length, std::move(handler));
+  if (!unixConnects_) unixConnects_ = std::make_unique<UnixConnects>(*this);
+  return unixConnects_->open(std::move(fd), to, length, std::move(handler));
 }
 
 void Reactor::writeSoon(Connection& connection) noexcept { writers_.pushBack(connection); }

@@ -31,6 +31,7 @@ namespace penstock {
 
 class Connection;
 class SignalWatch;
+class UnixConnects;
 struct InWriters;
 struct InDeferred;
 
@@ -158,9 +159,11 @@ class PENSTOCK_API Reactor {
   // Accepts from a listening socket; each connection gets a protocol of `factory`.
   virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory) = 0;
 
-  // Connects a socket; `handler` is called once, never from inside this call.
-  virtual PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                      ConnectHandler handler) = 0;
+  // Connects a socket made with socketFlags(); `handler` is called once, never from inside this
+  // call. Waits without limit: for an answer, or for room in the backlog of a UNIX socket. Throws
+  // std::invalid_argument for an empty handler.
+  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler);
 
   // Disconnects everything open. Twisted: disconnectAll.
   void disconnectAll();
@@ -187,6 +190,10 @@ class PENSTOCK_API Reactor {
   void flushWriters();  // Each connection that wants to write, once.
   virtual void poll(std::optional<Duration> timeout) = 0;  // Wait; run what became ready.
   void reap();  // Frees what was retired and the kernel has let go.
+
+  // openConnect() of any family but UNIX.
+  virtual PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                       ConnectHandler handler) = 0;
 
   virtual void submit() {}           // Hands prepared work to the kernel without waiting.
   virtual void wake() noexcept = 0;  // Any thread, and signal handlers.
@@ -232,6 +239,7 @@ class PENSTOCK_API Reactor {
   std::vector<Trigger> triggers_;
   TriggerId lastTrigger_ = 0;
   std::unique_ptr<SignalWatch> signals_;
+  std::unique_ptr<UnixConnects> unixConnects_;  // Null before the first.
   bool running_ = false;
   bool stopping_ = false;
   bool inTurn_ = false;
