@@ -22,7 +22,7 @@ class Connector::Tracked final : public Protocol {
 
   // Before connectionLost() only if another protocol has taken its place.
   ~Tracked() override {
-    if (connector_ && connector_->tracked_ == this) connector_->connectionOver();
+    if (connector_ && connector_->tracked_ == this) connector_->over();
   }
 
   void connectionMade(Transport& transport) override {
@@ -36,7 +36,7 @@ class Connector::Tracked final : public Protocol {
   void readConnectionLost() override { protocol_->readConnectionLost(); }
   void writeConnectionLost() override { protocol_->writeConnectionLost(); }
   void connectionLost(std::error_code why) override {
-    if (connector_) std::exchange(connector_, nullptr)->connectionOver();
+    if (connector_) std::exchange(connector_, nullptr)->over();
     protocol_->connectionLost(why);
   }
 
@@ -54,6 +54,11 @@ const ConnectOptions& checked(const ConnectOptions& options) {
   throw std::invalid_argument("a connect timeout cannot be negative");
 }
 
+Connector::Outcome checked(Connector::Outcome outcome) {
+  if (outcome.factory) return outcome;
+  throw std::invalid_argument("the protocol factory of a connect is empty");
+}
+
 OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions& options) {
   OwnedFd fd = streamSocket(reactor, to.family());
   if (to.isInternet() && options.noDelay) {
@@ -67,7 +72,7 @@ OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions
 
 Connector::Connector(Reactor& reactor, Outcome outcome, const ConnectOptions& options)
     : reactor_(reactor),
-      outcome_(std::move(outcome)),
+      outcome_(checked(std::move(outcome))),
       options_(checked(options)),
       deadline_(reactor.deadlineAfter(options.timeout)),
       timer_(reactor, [this] { timerFired(); }),
@@ -87,14 +92,15 @@ Connector& Connector::connectTo(Reactor& reactor, const Address& to, Outcome out
 Connector& Connector::connectTo(Reactor& reactor, std::string host, std::uint16_t port,
                                 Outcome outcome, const ConnectOptions& options) {
   auto* connector = new Connector(reactor, std::move(outcome), options);
-  if (options.timeout > Duration::zero()) connector->timer_.arm(options.timeout);
-  Resolver& resolver = options.resolver ? *options.resolver : Resolver::shared();
-  connector->lookup_ =
-      &resolver.resolve(reactor, std::move(host), port,
-                        [connector](std::error_code why, std::vector<Address> addresses) {
-                          connector->resolved(why, std::move(addresses));
-                        });
+  connector->lookUp(std::move(host), port);
   return *connector;
+}
+
+void Connector::cancel() noexcept {
+  if (over_) return;
+  stopTrying();
+  if (tracked_) tracked_->forgetConnector();
+  over();
 }
 
 void Connector::stopConnecting() {
@@ -109,6 +115,19 @@ void Connector::disconnect() {
   if (transport_) transport_->loseConnection();
 }
 
+void Connector::lookUp(std::string host, std::uint16_t port) {
+  if (options_.timeout > Duration::zero()) timer_.arm(options_.timeout);
+  Resolver& resolver = options_.resolver ? *options_.resolver : Resolver::shared();
+  try {
+    lookup_ = &resolver.resolve(reactor_, std::move(host), port,
+                                [this](std::error_code why, std::vector<Address> addresses) {
+                                  resolved(why, std::move(addresses));
+                                });
+  } catch (...) {
+    failSoon(errorOfException(ConnectionError::kResolverFailed));
+  }
+}
+
 void Connector::resolved(std::error_code why, std::vector<Address> addresses) {
   lookup_ = nullptr;
   if (why) return failSoon(why);
@@ -120,8 +139,8 @@ void Connector::tryNext() {
   while (next_ < addresses_.size()) {
     try {
       return attempt(addresses_[next_++]);
-    } catch (const std::system_error& error) {
-      why_ = error.code();
+    } catch (...) {
+      why_ = errorOfException(ConnectionError::kLost);
     }
   }
   failSoon(why_);
@@ -151,12 +170,12 @@ void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
 
 void Connector::open(OwnedFd fd) {
   std::unique_ptr<Protocol> protocol = makeProtocol();
-  if (state_ != State::kConnecting) return;  // The factory has called it off.
+  if (over_ || state_ != State::kConnecting) return;  // The factory has called it off.
   if (!protocol) return failSoon(why_);
   try {
     reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)));
-  } catch (const std::system_error& error) {
-    failSoon(error.code());
+  } catch (...) {
+    failSoon(errorOfException(ConnectionError::kLost));
   }
 }
 
@@ -193,8 +212,8 @@ void Connector::failSoon(std::error_code why) {
 }
 
 void Connector::fail() noexcept {
-  timer_.cancel();
-  reactor_.retire(*this);
+  over();
+  if (!outcome_.failed) return;
   try {
     outcome_.failed(why_);
   } catch (...) {
@@ -202,7 +221,8 @@ void Connector::fail() noexcept {
   }
 }
 
-void Connector::connectionOver() noexcept {
+void Connector::over() noexcept {
+  over_ = true;
   state_ = State::kDisconnected;
   transport_ = nullptr;
   tracked_ = nullptr;
@@ -211,10 +231,7 @@ void Connector::connectionOver() noexcept {
 
 // The connection hears of it by itself; a failure that is on its way is told now.
 void Connector::disconnectFromReactor() noexcept {
-  if (state_ == State::kConnected) {
-    tracked_->forgetConnector();
-    return connectionOver();
-  }
+  if (state_ == State::kConnected) return cancel();
   if (state_ == State::kConnecting) why_ = ConnectionError::kLost;
   stopTrying();
   state_ = State::kDisconnected;
