@@ -1,6 +1,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/socket.h>
@@ -9,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -66,6 +68,22 @@ OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions
   }
   if (options.bindAddress) bindSocket(fd.get(), *options.bindAddress);
   return fd;
+}
+
+// The kernel picks the local port: it may pick the one on this machine that is asked for and that
+// nobody listens at. TCP then joins the socket to itself (simultaneous open, RFC 9293).
+bool isConnectedToItself(int fd, const Address& to) {
+  if (!to.isInternet()) return false;
+  sockaddr_storage local{}, peer{};
+  auto* address = reinterpret_cast<sockaddr*>(&local);
+  socklen_t length = sizeof local;
+  if (systemCalls().getsockname(fd, address, &length) < 0) return false;
+  const Address here = Address::fromSockaddr(address, length);
+  if (here.port() != to.port()) return false;
+  address = reinterpret_cast<sockaddr*>(&peer);
+  length = sizeof peer;
+  if (systemCalls().getpeername(fd, address, &length) < 0) return false;
+  return here == Address::fromSockaddr(address, length);
 }
 
 }  // namespace
@@ -163,6 +181,7 @@ Duration Connector::fairShare() const {
 void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
   attempt_ = nullptr;
   timer_.cancel();
+  if (!why && isConnectedToItself(fd.get(), addresses_[next_ - 1])) why = errorOf(-ECONNREFUSED);
   if (!why) return open(std::move(fd));
   why_ = why;
   tryNext();

@@ -149,6 +149,18 @@ BOOST_FIXTURE_TEST_CASE(a_local_address_in_use_fails, Connecting) {
   BOOST_CHECK(*failed == std::errc::address_in_use);
 }
 
+// The kernel may pick the local port that is asked for, where nobody listens.
+BOOST_FIXTURE_TEST_CASE(a_connection_to_itself_counts_as_refused, Connecting,
+                        *precondition(onRealKernel)) {
+  const Address nobody = refusing();
+
+  connectTo(nobody, {.bindAddress = nobody});
+  waitForOutcome();
+
+  BOOST_CHECK(*failed == std::errc::connection_refused);
+  BOOST_TEST(!client.made());
+}
+
 BOOST_FIXTURE_TEST_CASE(connecting_ends_with_its_time, Connecting, *precondition(onRealKernel)) {
   const Unresponsive unresponsive(loop);
   const TimePoint start = loop->now();
