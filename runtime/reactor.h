@@ -177,6 +177,9 @@ class PENSTOCK_API Reactor {
   void logException(std::string_view where) noexcept;  // Inside a catch block.
   void runCallback(Callback& callback) noexcept;       // Logs what it throws.
 
+  // Whether this is a copy in a child of the process that made it: nothing in it is its own.
+  bool inForkedChild() const noexcept;
+
   void adopt(ReactorObject& object) noexcept { objects_.pushBack(object); }
   void retire(ReactorObject& object) noexcept;
   void writeSoon(Connection& connection) noexcept;  // Flush it once, at the end of the turn.
@@ -207,9 +210,6 @@ class PENSTOCK_API Reactor {
 
   // Whether abandonAll() had to leave something to the kernel, or to the parent process.
   bool leaked() const noexcept { return leaked_; }
-
-  // Whether this is a copy in a child of the process that made it: nothing in it is its own.
-  bool inForkedChild() const noexcept;
 
  private:
   friend class SignalWatch;

@@ -115,7 +115,7 @@ Connector& Connector::connectTo(Reactor& reactor, std::string host, std::uint16_
 }
 
 void Connector::cancel() noexcept {
-  if (over_) return;
+  if (over_ || reactor_.inForkedChild()) return;
   stopTrying();
   if (tracked_) tracked_->forgetConnector();
   over();

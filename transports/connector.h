@@ -61,6 +61,7 @@ class PENSTOCK_API Connector final : public ReactorObject {
   // Ends the attempt in silence, as PendingConnect and PendingLookup do: neither the factory nor
   // the failure handler is called any more, also not after a stopConnecting(). A connection that
   // was made already lives on by itself. Never throws; inside the factory or the handler too.
+  // In a forked child, as in the destructor of an object that was copied there, it does nothing.
   void cancel() noexcept;
 
   // Gives up aloud: the handler hears ConnectionError::kStopped in the next turn, so whatever it

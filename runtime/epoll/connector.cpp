@@ -44,7 +44,7 @@ void Connector::ready(std::uint32_t) {
 }
 
 void Connector::cancel() {
-  if (!handler_) return;
+  if (!handler_ || reactor_.inForkedChild()) return;
   handler_ = nullptr;
   giveUp();
   close();

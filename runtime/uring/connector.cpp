@@ -38,7 +38,7 @@ void Connector::connected(int result, std::uint32_t) {
 }
 
 void Connector::cancel() {
-  if (!handler_) return;
+  if (!handler_ || reactor_.inForkedChild()) return;
   handler_ = nullptr;
   reactor_.cancel(connect_);
   reactor_.retire(*this);

@@ -1,6 +1,7 @@
 // Connecting a socket: success, refusal, giving up.
 #define BOOST_TEST_MODULE connector
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/in_child.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -291,6 +292,29 @@ BOOST_AUTO_TEST_CASE(a_connect_that_was_given_up_is_over_for_copies_of_its_descr
   BOOST_TEST(tcpState(copy.get()) == TCP_CLOSE);
   BOOST_TEST(!wakesForNothing(loop));  // No event finds what is gone.
   BOOST_TEST(outcome.calls == 0);
+}
+
+BOOST_AUTO_TEST_CASE(giving_up_in_a_forked_child_ends_nothing_of_the_parents,
+                     *precondition(onRealKernel)) {
+  Outcome outcome;
+  ReactorFixture loop;
+  const FullQueue full(loop);
+  OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
+  const OwnedFd copy(::dup(fd.get()));
+  PendingConnect& pending =
+      loop->openConnect(std::move(fd), full.address.get(), full.address.length,
+                        [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
+  loop.settle();
+
+  BOOST_TEST(inChild([&] {
+    pending.cancel();
+    return true;
+  }));
+  loop.settle();
+  BOOST_TEST(tcpState(copy.get()) == TCP_SYN_SENT);
+  ::shutdown(copy.get(), SHUT_RDWR);  // The parent still hears of it.
+
+  loop.runUntil([&] { return outcome.calls > 0; }, "the end");
 }
 
 BOOST_AUTO_TEST_CASE(a_connect_that_failed_is_over_for_copies_of_its_descriptor_too,

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <deque>
 #include <filesystem>
 #include <iterator>
@@ -19,6 +20,7 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+using namespace std::chrono_literals;
 using boost::unit_test::precondition;
 
 namespace {
@@ -183,6 +185,18 @@ BOOST_FIXTURE_TEST_CASE(three_hundred_that_wait_take_no_threads, Crowd,
   BOOST_TEST(threads() <= before + 1);
   accept();
   loop.runUntil([this] { return told() == 300; }, "all of them");
+}
+
+BOOST_FIXTURE_TEST_CASE(those_who_wait_seldom_wake_the_loop, Crowd) {
+  connect(300);
+  loop.settle();
+
+  int turns = 0;
+  for (const TimePoint end = loop->now() + 500ms; loop->now() < end; ++turns) {
+    loop->iterate(end - loop->now());
+  }
+
+  BOOST_TEST(turns < 60);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_connected_blocks_or_not_as_the_family_wants_it, Crowd,
