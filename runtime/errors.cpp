@@ -1,5 +1,6 @@
 #include <penstock/runtime/errors.h>
 
+#include <new>
 #include <string>
 
 namespace penstock {
@@ -22,7 +23,13 @@ class ConnectionCategory final : public std::error_category {
       case ConnectionError::kStopped:
         return "connecting was stopped by this side";
       case ConnectionError::kUnresolved:
-        return "the host name could not be resolved";
+        return "there is no such host name, or it has no address";
+      case ConnectionError::kUnresolvedForNow:
+        return "no name server could look the host name up; try again later, and if it stays so, "
+               "look at the network and /etc/resolv.conf";
+      case ConnectionError::kResolverFailed:
+        return "looking the host name up failed for good; look at the name server and at "
+               "/etc/nsswitch.conf and /etc/resolv.conf";
       case ConnectionError::kBufferLimit:
         return "more bytes waited to be sent than the limit allows";
     }
@@ -43,6 +50,18 @@ std::error_code make_error_code(ConnectionError error) noexcept {
 
 std::error_code errorOf(long negativeErrno) noexcept {
   return {static_cast<int>(-negativeErrno), std::system_category()};
+}
+
+std::error_code errorOfException(std::error_code otherwise) noexcept {
+  try {
+    throw;
+  } catch (const std::system_error& error) {
+    return error.code();
+  } catch (const std::bad_alloc&) {
+    return std::make_error_code(std::errc::not_enough_memory);
+  } catch (...) {
+    return otherwise;
+  }
 }
 
 void throwErrno(long negativeErrno, std::string_view what) {

@@ -15,8 +15,12 @@ enum class ConnectionError {
   kProtocolFailed,  // The protocol or its producer threw; the exception was logged.
   kTimedOut,        // A connect took longer than was allowed (TimeoutError).
   kStopped,         // This side called stopConnecting (UserError).
-  kUnresolved,      // The host name has no address (DNSLookupError).
   kBufferLimit,     // More waited to be sent than was allowed (Transport::setBufferLimit).
+  kUnresolved,      // There is no such host name, or it has no address (DNSLookupError).
+
+  // Looking a name up failed, which says nothing about the name.
+  kUnresolvedForNow,  // No name server could be asked: later it may be found.
+  kResolverFailed,    // It will fail again: a server, or this machine's configuration.
 };
 
 PENSTOCK_API const std::error_category& connectionCategory() noexcept;
@@ -24,6 +28,10 @@ PENSTOCK_API std::error_code make_error_code(ConnectionError error) noexcept;
 
 // The code for a negative result of a system call or completion (-errno).
 PENSTOCK_API std::error_code errorOf(long negativeErrno) noexcept;
+
+// Inside a catch block: the code of a std::system_error, not_enough_memory of a std::bad_alloc, and
+// `otherwise` for the rest.
+PENSTOCK_API std::error_code errorOfException(std::error_code otherwise) noexcept;
 
 // Throws std::system_error for -errno. `what` names the call and its object: "bind 127.0.0.1:80".
 [[noreturn]] PENSTOCK_API void throwErrno(long negativeErrno, std::string_view what);

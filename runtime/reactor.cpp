@@ -2,6 +2,7 @@
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/signal_watch.h>
 #include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/unix_connects.h>
 #include <penstock/runtime/write_buffer.h>
 
 #include <unistd.h>
@@ -154,6 +155,14 @@ std::unique_ptr<WriteBuffer> Reactor::takeHolder() {
 
 void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
   if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
+}
+
+PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
+  if (!handler) throw std::invalid_argument("Reactor::openConnect: the handler is empty");
+  if (to->sa_family != AF_UNIX) return beginConnect(std::move(fd), to, length, std::move(handler));
+  if (!unixConnects_) unixConnects_ = std::make_unique<UnixConnects>(*this);
+  return unixConnects_->open(std::move(fd), to, length, std::move(handler));
 }
 
 void Reactor::writeSoon(Connection& connection) noexcept { writers_.pushBack(connection); }

@@ -32,6 +32,7 @@ namespace penstock {
 
 class Connection;
 class SignalWatch;
+class UnixConnects;
 class WriteBuffer;
 struct InWriters;
 struct InDeferred;
@@ -168,9 +169,11 @@ class PENSTOCK_API Reactor {
   // it does, before the descriptor is closed.
   virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) = 0;
 
-  // Connects a socket; `handler` is called once, never from inside this call.
-  virtual PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                      ConnectHandler handler) = 0;
+  // Connects a socket made with socketFlags(); `handler` is called once, never from inside this
+  // call. Waits without limit: for an answer, or for room in the backlog of a UNIX socket. Throws
+  // std::invalid_argument for an empty handler.
+  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler);
 
   // What the loop holds of memory for bytes, now.
   struct Memory {
@@ -201,6 +204,9 @@ class PENSTOCK_API Reactor {
   template <class Visit>
   void forEachObject(Visit visit);
 
+  // Whether this is a copy in a child of the process that made it: nothing in it is its own.
+  bool inForkedChild() const noexcept;
+
   void adopt(ReactorObject& object) noexcept { objects_.pushBack(object); }
   void retire(ReactorObject& object) noexcept;
   void writeSoon(Connection& connection) noexcept;  // Flush it once, at the end of the turn.
@@ -218,6 +224,10 @@ class PENSTOCK_API Reactor {
   virtual void poll(std::optional<Duration> timeout) = 0;  // Wait; run what became ready.
   void reap();  // Frees what was retired and the kernel has let go.
 
+  // openConnect() of any family but UNIX.
+  virtual PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                       ConnectHandler handler) = 0;
+
   virtual void submit() {}           // Hands prepared work to the kernel without waiting.
   virtual void wake() noexcept = 0;  // Any thread, and signal handlers.
   virtual bool hasReadyWork() const noexcept { return false; }  // poll() must not wait.
@@ -230,9 +240,6 @@ class PENSTOCK_API Reactor {
 
   // Whether abandonAll() had to leave something to the kernel, or to the parent process.
   bool leaked() const noexcept { return leaked_; }
-
-  // Whether this is a copy in a child of the process that made it: nothing in it is its own.
-  bool inForkedChild() const noexcept;
 
  private:
   friend class SignalWatch;
@@ -267,6 +274,7 @@ class PENSTOCK_API Reactor {
   std::unique_ptr<SignalWatch> signals_;
   IntrusiveList<Connection, InWriters> stalled_;  // Write once the pause is over.
   Timer stallOver_{*this, [this] { writers_.append(stalled_); }};
+  std::unique_ptr<UnixConnects> unixConnects_;  // Null before the first.
   bool running_ = false;
   bool stopping_ = false;
   bool inTurn_ = false;

@@ -2,8 +2,14 @@
 
 #include <signal.h>
 
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace penstock {
 namespace {
@@ -26,10 +32,45 @@ class SignalsBlocked {
 
 }  // namespace
 
-ThreadPool::ThreadPool(std::size_t threads, std::size_t mostWaiting)
-    : threadLimit_(threads), mostWaiting_(mostWaiting) {}
+// The threads of one process and what they have to do.
+class ThreadPool::Crew {
+ public:
+  Crew(std::size_t threads, std::size_t mostWaiting) noexcept
+      : threadLimit_(threads), mostWaiting_(mostWaiting) {}
+  ~Crew();
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
 
-ThreadPool::~ThreadPool() {
+  bool submit(Callback task);
+
+ private:
+  bool ensureThread();
+  void work();
+
+  const std::size_t threadLimit_;
+  const std::size_t mostWaiting_;
+  std::mutex mutex_;  // Guards what follows.
+  std::condition_variable changed_;
+  std::deque<Callback> waiting_;
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  bool stopping_ = false;
+};
+
+ThreadPool::ThreadPool(std::size_t threads, std::size_t mostWaiting)
+    : threads_(threads), mostWaiting_(mostWaiting) {
+  if (threads == 0) throw std::invalid_argument("ThreadPool: it needs at least one thread");
+}
+
+ThreadPool::~ThreadPool() = default;
+
+bool ThreadPool::submit(Callback task) {
+  if (!task) throw std::invalid_argument("ThreadPool::submit: the task is empty");
+  auto& crew = crew_.get([this] { return std::make_unique<Crew>(threads_, mostWaiting_); });
+  return crew->submit(std::move(task));
+}
+
+ThreadPool::Crew::~Crew() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -38,7 +79,7 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ThreadPool::submit(Callback task) {
+bool ThreadPool::Crew::submit(Callback task) {
   const std::lock_guard lock(mutex_);
   const bool atOnce = waiting_.size() < idle_;
   if (!atOnce && !ensureThread() && waiting_.size() >= mostWaiting_) return false;
@@ -49,7 +90,7 @@ bool ThreadPool::submit(Callback task) {
 }
 
 // True: a thread was started, which will take a task.
-bool ThreadPool::ensureThread() {
+bool ThreadPool::Crew::ensureThread() {
   if (threads_.size() >= threadLimit_) return false;
   const SignalsBlocked blocked;
   try {
@@ -60,7 +101,7 @@ bool ThreadPool::ensureThread() {
   }
 }
 
-void ThreadPool::work() {
+void ThreadPool::Crew::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

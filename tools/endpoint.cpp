@@ -30,15 +30,6 @@ decltype(auto) ofOption(const char* option, Do act) {
 
 }  // namespace
 
-void Attempt::stop() {
-  if (!state_) return;
-  state_->failed = nullptr;
-  Connector* connector = std::exchange(state_->connector, nullptr);
-  if (connector && connector->state() == Connector::State::kConnecting) {
-    connector->stopConnecting();
-  }
-}
-
 Endpoint::Endpoint(const std::string& text) : text_(text) {
   if (isUnix(text)) {
     address_ = Address::parse(text);
@@ -75,22 +66,12 @@ Listener& Endpoint::listen(Reactor& reactor, ProtocolFactory factory) const {
   });
 }
 
-Attempt Endpoint::connect(Reactor& reactor, ProtocolFactory factory,
-                          ConnectFailedHandler failed) const {
-  auto state = std::make_shared<Attempt::State>();
-  state->failed = std::move(failed);
-  auto make = [state, factory = std::move(factory)](const SocketAddress& peer) mutable {
-    state->connector = nullptr;
-    return factory(peer);
-  };
-  auto giveUp = [state](std::error_code why) {
-    state->connector = nullptr;
-    if (state->failed) std::exchange(state->failed, nullptr)(why);
-  };
-  state->connector = address_.isUnix()
-                         ? &connectUnix(reactor, address_, std::move(make), giveUp)
-                         : &connectTcp(reactor, host_, address_.port(), std::move(make), giveUp);
-  return Attempt(std::move(state));
+Connector& Endpoint::connect(Reactor& reactor, ProtocolFactory factory,
+                             ConnectFailedHandler failed) const {
+  if (address_.isUnix()) {
+    return connectUnix(reactor, address_, std::move(factory), std::move(failed));
+  }
+  return connectTcp(reactor, host_, address_.port(), std::move(factory), std::move(failed));
 }
 
 }  // namespace penstock::tools

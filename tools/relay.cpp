@@ -97,35 +97,42 @@ class ClientSide final : public RelaySide {
   std::string role() const override { return "the client"; }
   void connectFailed(std::error_code why);
 
+  friend class TargetSide;
+
   const Endpoint& target_;
-  Attempt attempt_;
+  Connector* connector_ = nullptr;  // While it is connecting.
 };
 
 class TargetSide final : public RelaySide {
  public:
-  TargetSide(Server& server, RelaySide& client) noexcept : RelaySide(server), client_(client) {}
+  TargetSide(Server& server, ClientSide& client) noexcept : RelaySide(server), client_(client) {}
 
  private:
-  void opened() override { join(client_, *this); }
+  void opened() override {
+    client_.connector_ = nullptr;
+    join(client_, *this);
+  }
   bool isLogged() const noexcept override { return false; }  // The client's line tells it all.
   std::string role() const override { return "the target"; }
 
-  RelaySide& client_;  // It calls the attempt off when it ends before this opens.
+  ClientSide& client_;  // It calls the attempt off when it ends before this opens.
 };
 
 void ClientSide::opened() {
   transport().pauseProducing();  // Until there is somewhere to send it.
-  attempt_ = target_.connect(
+  connector_ = &target_.connect(
       server().reactor(), [this] { return std::make_unique<TargetSide>(server(), *this); },
       [this](std::error_code why) { connectFailed(why); });
 }
 
 void ClientSide::closed(std::error_code why) {
-  attempt_.stop();
+  if (connector_) connector_->cancel();
+  connector_ = nullptr;
   RelaySide::closed(why);
 }
 
 void ClientSide::connectFailed(std::error_code why) {
+  connector_ = nullptr;
   setReason("connecting to " + target_.text() + " failed: " + why.message());
   transport().loseConnection();
 }

@@ -1,6 +1,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/socket.h>
@@ -9,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -22,7 +24,7 @@ class Connector::Tracked final : public Protocol {
 
   // Before connectionLost() only if another protocol has taken its place.
   ~Tracked() override {
-    if (connector_ && connector_->tracked_ == this) connector_->connectionOver();
+    if (connector_ && connector_->tracked_ == this) connector_->over();
   }
 
   void connectionMade(Transport& transport) override {
@@ -37,7 +39,7 @@ class Connector::Tracked final : public Protocol {
   void readConnectionLost() override { protocol_->readConnectionLost(); }
   void writeConnectionLost() override { protocol_->writeConnectionLost(); }
   void connectionLost(std::error_code why) override {
-    if (connector_) std::exchange(connector_, nullptr)->connectionOver();
+    if (connector_) std::exchange(connector_, nullptr)->over();
     protocol_->connectionLost(why);
   }
 
@@ -55,6 +57,11 @@ const ConnectOptions& checked(const ConnectOptions& options) {
   throw std::invalid_argument("a connect timeout cannot be negative");
 }
 
+Connector::Outcome checked(Connector::Outcome outcome) {
+  if (outcome.factory) return outcome;
+  throw std::invalid_argument("the protocol factory of a connect is empty");
+}
+
 OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions& options) {
   OwnedFd fd = streamSocket(reactor, to.family());
   if (to.isInternet() && options.noDelay) {
@@ -64,11 +71,27 @@ OwnedFd preparedSocket(Reactor& reactor, const Address& to, const ConnectOptions
   return fd;
 }
 
+// The kernel picks the local port: it may pick the one on this machine that is asked for and that
+// nobody listens at. TCP then joins the socket to itself (simultaneous open, RFC 9293).
+bool isConnectedToItself(int fd, const Address& to) {
+  if (!to.isInternet()) return false;
+  sockaddr_storage local{}, peer{};
+  auto* address = reinterpret_cast<sockaddr*>(&local);
+  socklen_t length = sizeof local;
+  if (systemCalls().getsockname(fd, address, &length) < 0) return false;
+  const Address here = Address::fromSockaddr(address, length);
+  if (here.port() != to.port()) return false;
+  address = reinterpret_cast<sockaddr*>(&peer);
+  length = sizeof peer;
+  if (systemCalls().getpeername(fd, address, &length) < 0) return false;
+  return here == Address::fromSockaddr(address, length);
+}
+
 }  // namespace
 
 Connector::Connector(Reactor& reactor, Outcome outcome, const ConnectOptions& options)
     : reactor_(reactor),
-      outcome_(std::move(outcome)),
+      outcome_(checked(std::move(outcome))),
       options_(checked(options)),
       deadline_(reactor.deadlineAfter(options.timeout)),
       timer_(reactor, [this] { timerFired(); }),
@@ -88,14 +111,15 @@ Connector& Connector::connectTo(Reactor& reactor, const Address& to, Outcome out
 Connector& Connector::connectTo(Reactor& reactor, std::string host, std::uint16_t port,
                                 Outcome outcome, const ConnectOptions& options) {
   auto* connector = new Connector(reactor, std::move(outcome), options);
-  if (options.timeout > Duration::zero()) connector->timer_.arm(options.timeout);
-  Resolver& resolver = options.resolver ? *options.resolver : Resolver::shared();
-  connector->lookup_ =
-      &resolver.resolve(reactor, std::move(host), port,
-                        [connector](std::error_code why, std::vector<Address> addresses) {
-                          connector->resolved(why, std::move(addresses));
-                        });
+  connector->lookUp(std::move(host), port);
   return *connector;
+}
+
+void Connector::cancel() noexcept {
+  if (over_ || reactor_.inForkedChild()) return;
+  stopTrying();
+  if (tracked_) tracked_->forgetConnector();
+  over();
 }
 
 void Connector::stopConnecting() {
@@ -110,6 +134,19 @@ void Connector::disconnect() {
   if (transport_) transport_->loseConnection();
 }
 
+void Connector::lookUp(std::string host, std::uint16_t port) {
+  if (options_.timeout > Duration::zero()) timer_.arm(options_.timeout);
+  Resolver& resolver = options_.resolver ? *options_.resolver : Resolver::shared();
+  try {
+    lookup_ = &resolver.resolve(reactor_, std::move(host), port,
+                                [this](std::error_code why, std::vector<Address> addresses) {
+                                  resolved(why, std::move(addresses));
+                                });
+  } catch (...) {
+    failSoon(errorOfException(ConnectionError::kResolverFailed));
+  }
+}
+
 void Connector::resolved(std::error_code why, std::vector<Address> addresses) {
   lookup_ = nullptr;
   if (why) return failSoon(why);
@@ -121,8 +158,8 @@ void Connector::tryNext() {
   while (next_ < addresses_.size()) {
     try {
       return attempt(addresses_[next_++]);
-    } catch (const std::system_error& error) {
-      why_ = error.code();
+    } catch (...) {
+      why_ = errorOfException(ConnectionError::kLost);
     }
   }
   failSoon(why_);
@@ -145,6 +182,7 @@ Duration Connector::fairShare() const {
 void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
   attempt_ = nullptr;
   timer_.cancel();
+  if (!why && isConnectedToItself(fd.get(), addresses_[next_ - 1])) why = errorOf(-ECONNREFUSED);
   if (!why) return open(std::move(fd));
   why_ = why;
   tryNext();
@@ -152,13 +190,13 @@ void Connector::attemptEnded(std::error_code why, OwnedFd fd) {
 
 void Connector::open(OwnedFd fd) {
   std::unique_ptr<Protocol> protocol = makeProtocol();
-  if (state_ != State::kConnecting) return;  // The factory has called it off.
+  if (over_ || state_ != State::kConnecting) return;  // The factory has called it off.
   if (!protocol) return failSoon(why_);
   try {
     reactor_.openStream(std::move(fd), std::make_unique<Tracked>(*this, std::move(protocol)),
                         addresses_[next_ - 1]);
-  } catch (const std::system_error& error) {
-    failSoon(error.code());
+  } catch (...) {
+    failSoon(errorOfException(ConnectionError::kLost));
   }
 }
 
@@ -195,8 +233,8 @@ void Connector::failSoon(std::error_code why) {
 }
 
 void Connector::fail() noexcept {
-  timer_.cancel();
-  reactor_.retire(*this);
+  over();
+  if (!outcome_.failed) return;
   try {
     outcome_.failed(why_);
   } catch (...) {
@@ -204,7 +242,8 @@ void Connector::fail() noexcept {
   }
 }
 
-void Connector::connectionOver() noexcept {
+void Connector::over() noexcept {
+  over_ = true;
   state_ = State::kDisconnected;
   transport_ = nullptr;
   tracked_ = nullptr;
@@ -213,10 +252,7 @@ void Connector::connectionOver() noexcept {
 
 // The connection hears of it by itself; a failure that is on its way is told now.
 void Connector::disconnectFromReactor() noexcept {
-  if (state_ == State::kConnected) {
-    tracked_->forgetConnector();
-    return connectionOver();
-  }
+  if (state_ == State::kConnected) return cancel();
   if (state_ == State::kConnecting) why_ = ConnectionError::kLost;
   stopTrying();
   state_ = State::kDisconnected;

@@ -1,68 +1,52 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/reactor_object.h>
+#include <penstock/runtime/timer.h>
+#include <penstock/transports/fork_gate.h>
+#include <penstock/transports/lookup_queue.h>
 #include <penstock/transports/resolver.h>
 
 #include <netdb.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <chrono>
+#include <exception>
 #include <memory>
-#include <mutex>
+#include <new>
 #include <optional>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 namespace penstock {
 namespace {
 
-constexpr auto kRetryHandOver = std::chrono::milliseconds(1);
-
-class Request;
-
-// What the loop and a thread share of one look-up.
-struct Shared {
-  std::mutex mutex;
-  Reactor* reactor = nullptr;  // Guarded; null once nobody wants the result.
-  Request* request = nullptr;  // The loop's thread only.
-  Resolution result;           // Written before it is handed over.
-
-  bool wanted() {
-    const std::lock_guard lock(mutex);
-    return reactor != nullptr;
-  }
-};
-
-// The loop's side.
-class Request final : public PendingLookup, public ReactorObject {
+// The loop's side of a look-up.
+class Request final : public PendingLookup, public ReactorObject, public LookupClient {
  public:
   Request(Reactor& reactor, std::uint16_t port, ResolveHandler handler)
       : reactor_(reactor),
         port_(port),
         handler_(std::move(handler)),
-        shared_(std::make_shared<Shared>()),
-        soon_(reactor, [this] { finish(std::move(shared_->result)); }) {
-    shared_->reactor = &reactor;
-    shared_->request = this;
+        soon_(reactor, [this] { finish(std::move(known_)); }) {
     reactor.adopt(*this);
   }
 
-  const std::shared_ptr<Shared>& shared() const noexcept { return shared_; }
-
   void finishSoon(Resolution result) {
-    shared_->result = std::move(result);
+    known_ = std::move(result);
     soon_.arm(Duration::zero());
   }
 
-  void finish(Resolution result) noexcept {
-    release();
-    ResolveHandler handler = std::move(handler_);
-    for (Address& address : result.addresses) address = address.withPort(port_);
-    try {
-      handler(result.error, std::move(result.addresses));
-    } catch (...) {
-      reactor_.logException("a resolve handler");
-    }
+  // False: too many wait.
+  bool submitTo(std::shared_ptr<LookupQueue> queue, std::string host) {
+    lookup_ = queue->submit(reactor_, *this, std::move(host));
+    if (lookup_) queue_ = std::move(queue);
+    return lookup_ != nullptr;
+  }
+
+  void lookedUp(Resolution result, std::exception_ptr thrown) noexcept override {
+    if (thrown) logThrown(std::move(thrown));
+    finish(std::move(result));
   }
 
   void cancel() override {
@@ -74,44 +58,39 @@ class Request final : public PendingLookup, public ReactorObject {
   bool inUseByKernel() const noexcept override { return false; }
 
  private:
-  // A thread that is about to hand over holds the lock, so the reactor is there while it does.
+  void finish(Resolution result) noexcept {
+    release();
+    ResolveHandler handler = std::move(handler_);
+    for (Address& address : result.addresses) address = address.withPort(port_);
+    try {
+      handler(result.error, std::move(result.addresses));
+    } catch (...) {
+      reactor_.logException("a resolve handler");
+    }
+  }
+
+  void logThrown(std::exception_ptr thrown) noexcept {
+    try {
+      std::rethrow_exception(std::move(thrown));
+    } catch (...) {
+      reactor_.logException("a host look-up");
+    }
+  }
+
   void release() noexcept {
     soon_.cancel();
-    shared_->request = nullptr;
-    {
-      const std::lock_guard lock(shared_->mutex);
-      shared_->reactor = nullptr;
-    }
+    if (lookup_) queue_->abandon(*lookup_);
     reactor_.retire(*this);
   }
 
   Reactor& reactor_;
   const std::uint16_t port_;
   ResolveHandler handler_;  // Empty once it was called.
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<LookupQueue> queue_;
+  std::shared_ptr<Lookup> lookup_;  // Null where no thread is needed.
+  Resolution known_;                // Then, the result.
   Timer soon_;
 };
-
-// False: the reactor's queue of calls is full.
-bool tryHandOver(const std::shared_ptr<Shared>& shared) {
-  const std::lock_guard lock(shared->mutex);
-  if (!shared->reactor) return true;
-  return shared->reactor->callFromThread([shared] {
-    if (shared->request) shared->request->finish(std::move(shared->result));
-  });
-}
-
-void lookUpFor(const std::shared_ptr<Shared>& shared, const HostLookup& lookup,
-               const std::string& host, const std::atomic<bool>& closing) noexcept {
-  if (!shared->wanted()) return;
-  try {
-    shared->result = closing ? Resolution{std::make_error_code(std::errc::operation_canceled), {}}
-                             : lookup(host);
-  } catch (...) {  // A look-up of the user's, or no memory.
-    shared->result = {ConnectionError::kUnresolved, {}};
-  }
-  while (!tryHandOver(shared) && !closing) std::this_thread::sleep_for(kRetryHandOver);
-}
 
 std::optional<Resolution> numericResolution(const std::string& host) {
   try {
@@ -121,14 +100,39 @@ std::optional<Resolution> numericResolution(const std::string& host) {
   }
 }
 
-std::error_code errorOfLookup(int result) {
-  const int systemError = errno;
-  if (result == EAI_SYSTEM) return {systemError, std::system_category()};
-  if (result == EAI_MEMORY) return std::make_error_code(std::errc::not_enough_memory);
-  return ConnectionError::kUnresolved;
+// What never could run, or would let one reactor take everything.
+ResolverOptions checked(ResolverOptions options) {
+  if (!options.lookup) throw std::invalid_argument("Resolver: the look-up is empty");
+  if (options.threads == 0 || options.threadsPerReactor == 0) {
+    throw std::invalid_argument("Resolver: it needs at least one thread, also for each reactor");
+  }
+  if (options.mostWaitingPerReactor == 0) {
+    throw std::invalid_argument("Resolver: at least one look-up must be allowed to wait");
+  }
+  const std::size_t mostOfOne = std::max<std::size_t>(options.threads - 1, 1);
+  options.threadsPerReactor = std::min(options.threadsPerReactor, mostOfOne);
+  options.mostThreads = std::max(options.mostThreads, options.threads);
+  return options;
 }
 
 }  // namespace
+
+std::error_code lookupError(int result, int systemError) noexcept {
+  switch (result) {
+    case EAI_NONAME:
+    case EAI_NODATA:
+    case EAI_ADDRFAMILY:
+      return ConnectionError::kUnresolved;
+    case EAI_AGAIN:
+      return ConnectionError::kUnresolvedForNow;
+    case EAI_MEMORY:
+      return std::make_error_code(std::errc::not_enough_memory);
+    case EAI_SYSTEM:
+      return {systemError, std::system_category()};
+    default:
+      return ConnectionError::kResolverFailed;
+  }
+}
 
 Resolution lookUpHost(const std::string& host) {
   if (host.empty() || host.find('\0') != std::string::npos) {
@@ -137,9 +141,15 @@ Resolution lookUpHost(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;  // Else each address comes once per type.
   addrinfo* found = nullptr;
-  const int result = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  int systemError = 0;
+  const int result = [&] {
+    const ForkGate gate;
+    const int outcome = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    systemError = errno;
+    return outcome;
+  }();
   if (result != 0 && host == "localhost") return {{}, {Address::loopback(0)}};
-  if (result != 0) return {errorOfLookup(result), {}};
+  if (result != 0) return {lookupError(result, systemError), {}};
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
   Resolution resolution;
   for (const addrinfo* each = found; each; each = each->ai_next) {
@@ -150,29 +160,49 @@ Resolution lookUpHost(const std::string& host) {
   return resolution;
 }
 
+// What a process has open of a resolver; requests may outlive it.
+class Resolver::Open {
+ public:
+  explicit Open(const ResolverOptions& options) : queue(std::make_shared<LookupQueue>(options)) {}
+  ~Open() { queue->close(); }
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+
+  const std::shared_ptr<LookupQueue> queue;
+};
+
+Resolver::Resolver(ResolverOptions options) : options_(checked(std::move(options))) {}
+
+Resolver::Resolver(HostLookup lookup) : Resolver(ResolverOptions{.lookup = std::move(lookup)}) {}
+
 Resolver::Resolver(HostLookup lookup, std::size_t threads)
-    : lookup_(std::move(lookup)), pool_(threads, kMostWaiting) {}
+    : Resolver(ResolverOptions{.lookup = std::move(lookup), .threads = threads}) {}
 
-Resolver::~Resolver() { closing_ = true; }
+Resolver::~Resolver() = default;
 
+// No static object of a function: a child that was forked while one was made would wait for ever.
 Resolver& Resolver::shared() {
-  static Resolver* const resolver = new Resolver;
-  return *resolver;
+  static constinit std::atomic<Resolver*> shared{nullptr};
+  if (Resolver* resolver = shared.load(std::memory_order_acquire)) return *resolver;
+  auto made = std::make_unique<Resolver>();
+  Resolver* first = nullptr;
+  return shared.compare_exchange_strong(first, made.get()) ? *made.release() : *first;
 }
 
 PendingLookup& Resolver::resolve(Reactor& reactor, std::string host, std::uint16_t port,
                                  ResolveHandler handler) {
+  if (!handler) throw std::invalid_argument("Resolver::resolve: the handler is empty");
   auto* request = new Request(reactor, port, std::move(handler));
   if (auto resolution = numericResolution(host)) {
     request->finishSoon(*std::move(resolution));
     return *request;
   }
-  const bool queued = pool_.submit([this, shared = request->shared(), host = std::move(host)] {
-    lookUpFor(shared, lookup_, host, closing_);
-  });
-  if (!queued) {
-    const auto busy = std::make_error_code(std::errc::resource_unavailable_try_again);
-    request->finishSoon({busy, {}});
+  try {
+    Open& open = *open_.get([this] { return std::make_unique<Open>(options_); });
+    if (request->submitTo(open.queue, std::move(host))) return *request;
+    request->finishSoon({std::make_error_code(std::errc::resource_unavailable_try_again), {}});
+  } catch (const std::bad_alloc&) {
+    request->finishSoon({std::make_error_code(std::errc::not_enough_memory), {}});
   }
   return *request;
 }

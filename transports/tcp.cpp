@@ -55,6 +55,18 @@ Listener& listenTcp(Reactor& reactor, std::string_view at, ProtocolFactory facto
   return listenTcp(reactor, Address::parse(at), std::move(factory), options);
 }
 
+Connector& connectTcp(Reactor& reactor, std::string_view hostAndPort, ProtocolFactory factory,
+                      ConnectFailedHandler failed, const ConnectOptions& options) {
+  HostAndPort place = splitHostAndPort(hostAndPort);
+  if (place.host.empty() || place.host == "*" || place.port == 0) {
+    throw std::invalid_argument("connectTcp \"" + std::string(hostAndPort) +
+                                "\": expected a host and a port to connect to, HOST:PORT or "
+                                "[IPV6]:PORT");
+  }
+  return connectTcp(reactor, std::move(place.host), place.port, std::move(factory),
+                    std::move(failed), options);
+}
+
 Connector& connectTcp(Reactor& reactor, std::string host, std::uint16_t port,
                       ProtocolFactory factory, ConnectFailedHandler failed,
                       const ConnectOptions& options) {

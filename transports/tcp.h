@@ -27,9 +27,14 @@ PENSTOCK_API Listener& listenTcp(Reactor& reactor, const Address& at, ProtocolFa
 PENSTOCK_API Listener& listenTcp(Reactor& reactor, std::string_view at, ProtocolFactory factory,
                                  const ListenOptions& options = {});
 
-// Connects to `host`, a name or a number, at `port`. Either `factory` is asked for a protocol and
-// it hears connectionMade(), or `failed` is called; both later than this call. Throws only
-// std::invalid_argument, for a negative timeout or a UNIX address. Twisted: IReactorTCP.connectTCP.
+// Connects to "example.org:80", "127.0.0.1:80" or "[::1]:80"; or to `host`, a name or a number, at
+// `port`; or to an address. Either `factory` is asked for a protocol and it hears connectionMade(),
+// or `failed` is called, if it is not empty; both later than this call. Throws only
+// std::invalid_argument, which names the input: for text that is no such place, for a UNIX address,
+// an empty factory or a negative timeout. Twisted: IReactorTCP.connectTCP.
+PENSTOCK_API Connector& connectTcp(Reactor& reactor, std::string_view hostAndPort,
+                                   ProtocolFactory factory, ConnectFailedHandler failed,
+                                   const ConnectOptions& options = {});
 PENSTOCK_API Connector& connectTcp(Reactor& reactor, std::string host, std::uint16_t port,
                                    ProtocolFactory factory, ConnectFailedHandler failed,
                                    const ConnectOptions& options = {});

@@ -40,8 +40,9 @@ struct UnixListenOptions {
 PENSTOCK_API Listener& listenUnix(Reactor& reactor, const Address& at, ProtocolFactory factory,
                                   const UnixListenOptions& options = {});
 
-// As connectTcp(), to a path or abstract name. Where the listener's backlog is full, epoll fails
-// with EAGAIN and io_uring waits within the timeout. Twisted: IReactorUNIX.connectUNIX.
+// As connectTcp(), to a path or abstract name. Where the listener's backlog is full it waits,
+// within the timeout, behind those of this reactor that wait for the same listener. Twisted:
+// IReactorUNIX.connectUNIX.
 PENSTOCK_API Connector& connectUnix(Reactor& reactor, const Address& to, ProtocolFactory factory,
                                     ConnectFailedHandler failed,
                                     const ConnectOptions& options = {});

@@ -44,20 +44,31 @@ void Connector::ready(std::uint32_t) {
 }
 
 void Connector::cancel() {
-  if (!handler_) return;
+  if (!handler_ || reactor_.inForkedChild()) return;
   handler_ = nullptr;
-  failure_.cancel();
-  fd_.reset();
-  reactor_.retire(*this);
+  giveUp();
+  close();
 }
 
-void Connector::disconnectFromReactor() noexcept { finish(ConnectionError::kLost); }
+void Connector::disconnectFromReactor() noexcept {
+  giveUp();
+  finish(ConnectionError::kLost);
+}
+
+// Copies of the descriptor, as in a child that was forked meanwhile, would go on connecting.
+void Connector::giveUp() noexcept { systemCalls().shutdown(fd_.get(), SHUT_RDWR); }
+
+// While there are copies, closing our number does not end the watch (epoll(7)).
+void Connector::close() noexcept {
+  failure_.cancel();
+  if (fd_) reactor_.unwatch(std::move(fd_)).reset();
+  reactor_.retire(*this);
+}
 
 void Connector::finish(std::error_code why) {
   ConnectHandler handler = std::move(handler_);
   OwnedFd fd = why ? OwnedFd() : reactor_.unwatch(std::move(fd_));
-  fd_.reset();
-  reactor_.retire(*this);
+  close();
   try {
     handler(why, std::move(fd));
   } catch (...) {

@@ -20,6 +20,8 @@ class Connector final : public PendingConnect, public ReactorObject, public Read
  private:
   Connector(Reactor& reactor, OwnedFd fd, ConnectHandler handler);
   void finish(std::error_code why);
+  void giveUp() noexcept;
+  void close() noexcept;
 
   Reactor& reactor_;
   OwnedFd fd_;

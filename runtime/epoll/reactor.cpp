@@ -50,8 +50,8 @@ Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback at
   return Acceptor::open(*this, std::move(fd), std::move(factory), std::move(atEnd));
 }
 
-PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                     ConnectHandler handler) {
+PendingConnect& Reactor::beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                      ConnectHandler handler) {
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
 }
 

@@ -37,8 +37,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
                         const SocketAddress& peer = {}) override;
   Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
-  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                              ConnectHandler handler) override;
 
   // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
   // std::system_error.
@@ -59,6 +57,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Block* receiveBlock(bool bulk) noexcept { return receiveBlocks_.take(bulk); }
 
  protected:
+  PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                               ConnectHandler handler) override;
   void poll(std::optional<Duration> timeout) override;
   void wake() noexcept override;
   bool hasReadyWork() const noexcept override;

@@ -1,4 +1,5 @@
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/uring/connector.h>
 
 #include <liburing.h>
@@ -30,11 +31,14 @@ PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to
 }
 
 void Connector::connected(int result, std::uint32_t) {
-  if (handler_) finish(errorOf(std::min(result, 0)));
+  if (handler_) return finish(errorOf(std::min(result, 0)));
+  // Given up: copies of the descriptor, as in a child that was forked meanwhile, would go on
+  // connecting.
+  systemCalls().shutdown(fd_.get(), SHUT_RDWR);
 }
 
 void Connector::cancel() {
-  if (!handler_) return;
+  if (!handler_ || reactor_.inForkedChild()) return;
   handler_ = nullptr;
   reactor_.cancel(connect_);
   reactor_.retire(*this);

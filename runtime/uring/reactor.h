@@ -43,8 +43,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
                         const SocketAddress& peer = {}) override;
   Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
-  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                              ConnectHandler handler) override;
 
   // The one way to submit: `prepare(entry)` fills the entry, and the completions go to
   // `operation`, which must not be in flight. Nothing is called back from here.
@@ -100,6 +98,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
  protected:
   using penstock::Reactor::submit;
+  PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                               ConnectHandler handler) override;
   void poll(std::optional<Duration> timeout) override;
   void submit() override;
   void wake() noexcept override;

@@ -1,15 +1,22 @@
 // Connecting a socket: success, refusal, giving up.
 #define BOOST_TEST_MODULE connector
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/in_child.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 using namespace penstock;
@@ -163,6 +170,17 @@ BOOST_AUTO_TEST_CASE(a_connect_under_way_is_told_when_the_reactor_goes) {
   BOOST_TEST(outcome.why);
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_handler_is_refused_at_once) {
+  for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
+    ReactorFixture loop;
+    const SocketAddress to = deadAddress(loop, family);
+
+    BOOST_CHECK_THROW(
+        loop->openConnect(makeSocket(loop.reactor(), family), to.get(), to.length, {}),
+        std::invalid_argument);
+  }
+}
+
 // --- A connect that takes too long --------------------------------------------------------------
 
 namespace {
@@ -216,4 +234,102 @@ BOOST_AUTO_TEST_CASE(a_connect_that_waits_does_not_keep_the_reactor_from_going,
 
   BOOST_TEST(outcome.calls == 1);
   BOOST_TEST(outcome.why == ConnectionError::kLost);
+}
+
+// --- Giving up ----------------------------------------------------------------------------------
+
+namespace {
+
+// Whether something wakes the loop although there is nothing to do.
+bool wakesForNothing(ReactorFixture& loop) {
+  pollfd entry{loop->pollDescriptor(), POLLIN, 0};
+  loop.settle();
+  return ::poll(&entry, 1, 0) > 0;
+}
+
+int tcpState(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  BOOST_REQUIRE(::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+  return info.tcpi_state;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_connect_that_was_given_up_keeps_no_descriptor, *precondition(onRealKernel)) {
+  Outcome outcome;
+  ReactorFixture loop;
+  const FullQueue full(loop);
+  loop.settle();
+  const std::size_t before = openDescriptors();
+
+  connect(loop, full.address, outcome).cancel();  // Before the kernel may have heard of it.
+  loop.pollUntil([&] { return openDescriptors() == before; }, "the descriptor of the first");
+  PendingConnect& waiting = connect(loop, full.address, outcome);
+  loop.settle();
+  waiting.cancel();
+  loop.pollUntil([&] { return openDescriptors() == before; }, "the descriptor of the second");
+
+  BOOST_TEST(outcome.calls == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_that_was_given_up_is_over_for_copies_of_its_descriptor_too,
+                     *precondition(onRealKernel)) {
+  Outcome outcome;
+  ReactorFixture loop;
+  const FullQueue full(loop);
+  OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
+  const OwnedFd copy(::dup(fd.get()));
+  PendingConnect& pending =
+      loop->openConnect(std::move(fd), full.address.get(), full.address.length,
+                        [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
+  loop.settle();
+  BOOST_TEST(tcpState(copy.get()) == TCP_SYN_SENT);
+
+  pending.cancel();
+  loop.settle();
+
+  BOOST_TEST(tcpState(copy.get()) == TCP_CLOSE);
+  BOOST_TEST(!wakesForNothing(loop));  // No event finds what is gone.
+  BOOST_TEST(outcome.calls == 0);
+}
+
+BOOST_AUTO_TEST_CASE(giving_up_in_a_forked_child_ends_nothing_of_the_parents,
+                     *precondition(onRealKernel)) {
+  Outcome outcome;
+  ReactorFixture loop;
+  const FullQueue full(loop);
+  OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
+  const OwnedFd copy(::dup(fd.get()));
+  PendingConnect& pending =
+      loop->openConnect(std::move(fd), full.address.get(), full.address.length,
+                        [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
+  loop.settle();
+
+  BOOST_TEST(inChild([&] {
+    pending.cancel();
+    return true;
+  }));
+  loop.settle();
+  BOOST_TEST(tcpState(copy.get()) == TCP_SYN_SENT);
+  ::shutdown(copy.get(), SHUT_RDWR);  // The parent still hears of it.
+
+  loop.runUntil([&] { return outcome.calls > 0; }, "the end");
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_that_failed_is_over_for_copies_of_its_descriptor_too,
+                     *precondition(onRealKernel)) {
+  Outcome outcome;
+  ReactorFixture loop;
+  const SocketAddress dead = deadAddress(loop, SocketFamily::kTcp);
+  OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
+  const OwnedFd copy(::dup(fd.get()));
+
+  loop->openConnect(std::move(fd), dead.get(), dead.length,
+                    [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
+  loop.runUntil([&] { return outcome.calls > 0; }, "the refusal");
+  loop.settle();
+
+  BOOST_TEST(!wakesForNothing(loop));
+  BOOST_TEST(outcome.calls == 1);
 }

@@ -8,6 +8,9 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 using namespace penstock;
@@ -146,6 +149,18 @@ BOOST_FIXTURE_TEST_CASE(a_local_address_in_use_fails, Connecting) {
   BOOST_TEST(*failed == std::errc::address_in_use);
 }
 
+// The kernel may pick the local port that is asked for, where nobody listens.
+BOOST_FIXTURE_TEST_CASE(a_connection_to_itself_counts_as_refused, Connecting,
+                        *precondition(onRealKernel)) {
+  const Address nobody = refusing();
+
+  connectTo(nobody, {.bindAddress = nobody});
+  waitForOutcome();
+
+  BOOST_CHECK(*failed == std::errc::connection_refused);
+  BOOST_TEST(!client.made());
+}
+
 BOOST_FIXTURE_TEST_CASE(connecting_ends_with_its_time, Connecting, *precondition(onRealKernel)) {
   const Unresponsive unresponsive(loop);
   const TimePoint start = loop->now();
@@ -173,6 +188,63 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_does_not_answer_leaves_time_for_the_next
 
   BOOST_TEST(loop->now() - start < options.timeout);
   BOOST_TEST(client.made());
+  BOOST_TEST(failures == 0);
+}
+
+// The second address has a limit of its own: without one, nothing would ever end this.
+BOOST_FIXTURE_TEST_CASE(a_silent_address_behind_another_ends_with_the_time, Connecting,
+                        *precondition(onRealKernel)) {
+  const Unresponsive unresponsive(loop);
+  const std::uint16_t port = unresponsive.address().port();
+  const Address refusing = Address::parse("127.0.0.2:0");  // Nobody has that port there.
+  const Address silent = Address::loopback(0);
+
+  for (const Address& first : {refusing, silent}) {
+    resolver = resolverOf({first, silent});
+    failed.reset();
+    const TimePoint start = loop->now();
+    connectTcp(loop.reactor(), "somewhere", port, making(), failing(),
+               {.timeout = 200ms, .resolver = resolver.get()});
+    waitForOutcome();
+
+    BOOST_CHECK(*failed == ConnectionError::kTimedOut);
+    BOOST_CHECK(loop->now() - start >= 200ms);
+    BOOST_CHECK(loop->now() - start < 2s);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_place_can_be_given_as_text, Connecting) {
+  const std::uint16_t port = listen().port();
+  const auto connected = [&](const std::string& host) {
+    Recorder here;
+    std::optional<std::error_code> why;
+    connectTcp(
+        loop.reactor(), host + ":" + std::to_string(port), [&] { return here.makeProtocol(); },
+        [&](std::error_code error) { why = error; });
+    loop.runUntil([&] { return why || (here.made() && server.made()); }, "an outcome");
+    if (why) return false;
+    here.transport().abortConnection();
+    loop.runUntil([&] { return here.lost; }, "the end");
+    return true;
+  };
+
+  BOOST_TEST(connected("127.0.0.1"));
+  BOOST_TEST(connected("localhost"));
+}
+
+BOOST_FIXTURE_TEST_CASE(text_that_is_no_place_is_refused_at_once_and_named, Connecting) {
+  for (const std::string text :
+       {"", "example.org", "example.org:", "example.org:http", ":80", "*:80", "example.org:0",
+        "example.org:65536", "::1:80", "[example.org]:80", "unix:/tmp/socket"}) {
+    try {
+      connectTcp(loop.reactor(), text, making(), failing());
+      BOOST_ERROR("accepted: " << text);
+    } catch (const std::invalid_argument& error) {
+      BOOST_TEST(std::string(error.what()).find("\"" + text + "\"") != std::string::npos,
+                 error.what());
+    }
+  }
+  loop.settle();
   BOOST_TEST(failures == 0);
 }
 

@@ -6,9 +6,12 @@
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/resolver.h>
 
+#include <netdb.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <future>
 #include <memory>
 #include <optional>
@@ -131,13 +134,47 @@ BOOST_FIXTURE_TEST_CASE(a_failed_look_up_tells_why, Resolving) {
   BOOST_TEST(outcome.addresses.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_look_up_that_throws_finds_nothing, Resolving) {
+BOOST_FIXTURE_TEST_CASE(a_look_up_that_throws_has_failed_and_is_logged, Resolving) {
   Resolver resolver([](const std::string&) -> Resolution { throw std::runtime_error("broken"); });
 
   resolver.resolve(loop.reactor(), "anything", 80, outcome.handler());
   waitForOutcome();
 
-  BOOST_TEST(outcome.why == ConnectionError::kUnresolved);
+  BOOST_CHECK(outcome.why == ConnectionError::kResolverFailed);
+  BOOST_REQUIRE(loop.logLines().size() == 1);
+  BOOST_TEST(loop.logLines()[0].find("broken") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_look_up_that_throws_an_error_has_failed_with_it, Resolving) {
+  Resolver resolver([](const std::string&) -> Resolution {
+    throw std::system_error(std::make_error_code(std::errc::permission_denied), "socket");
+  });
+
+  resolver.resolve(loop.reactor(), "anything", 80, outcome.handler());
+  waitForOutcome();
+
+  BOOST_CHECK(outcome.why == std::errc::permission_denied);
+}
+
+BOOST_AUTO_TEST_CASE(each_failure_of_a_look_up_says_what_it_was) {
+  for (const int result : {EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY}) {
+    BOOST_CHECK(lookupError(result) == ConnectionError::kUnresolved);
+  }
+  BOOST_CHECK(lookupError(EAI_AGAIN) == ConnectionError::kUnresolvedForNow);
+  BOOST_CHECK(lookupError(EAI_FAIL) == ConnectionError::kResolverFailed);
+  BOOST_CHECK(lookupError(EAI_SERVICE) == ConnectionError::kResolverFailed);
+  BOOST_CHECK(lookupError(EAI_MEMORY) == std::errc::not_enough_memory);
+  BOOST_CHECK(lookupError(EAI_SYSTEM, EMFILE) == std::errc::too_many_files_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_could_never_be_told_or_never_run_is_refused_at_once, Resolving) {
+  Resolver resolver(gate.lookup(), 1);
+
+  BOOST_CHECK_THROW(resolver.resolve(loop.reactor(), "127.0.0.1", 80, {}), std::invalid_argument);
+  BOOST_CHECK_THROW(Resolver(HostLookup(), 1), std::invalid_argument);
+  BOOST_CHECK_THROW(Resolver(gate.lookup(), 0), std::invalid_argument);
+  BOOST_CHECK_THROW(Resolver(ResolverOptions{.threadsPerReactor = 0}), std::invalid_argument);
+  BOOST_CHECK_THROW(Resolver(ResolverOptions{.mostWaitingPerReactor = 0}), std::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(names_that_cannot_be_are_unresolved_without_asking_anyone) {
@@ -170,8 +207,8 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_look_up_never_calls_back, Resolving) {
     loop.pollUntil([&] { return gate.entered() == 1; }, "the first to run");
     PendingLookup& numeric = resolver.resolve(loop.reactor(), "127.0.0.1", 80, outcome.handler());
 
+    waiting.cancel();  // First, for it would run once the other is given up.
     running.cancel();
-    waiting.cancel();
     numeric.cancel();
     gate.open();
   }  // Now the threads have ended.
@@ -228,7 +265,7 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_resolver_fails_what_waits, Resolving) {
 }
 
 BOOST_FIXTURE_TEST_CASE(more_look_ups_than_may_wait_are_refused, Resolving) {
-  std::vector<Outcome> outcomes(Resolver::kMostWaiting);
+  std::vector<Outcome> outcomes(ResolverOptions().mostWaitingPerReactor);
   Resolver resolver(gate.lookup(), 1);
   resolver.resolve(loop.reactor(), "runs", 80, outcome.handler());
   loop.pollUntil([&] { return gate.entered() == 1; }, "the first to run");

@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -93,4 +94,11 @@ BOOST_AUTO_TEST_CASE(the_threads_take_no_signals) {
   sigset_t own;
   pthread_sigmask(SIG_BLOCK, nullptr, &own);
   BOOST_TEST(sigismember(&own, SIGTERM) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_could_never_run_is_refused) {
+  ThreadPool pool(1, 1);
+
+  BOOST_CHECK_THROW(static_cast<void>(pool.submit({})), std::invalid_argument);
+  BOOST_CHECK_THROW(ThreadPool(0, 1), std::invalid_argument);
 }

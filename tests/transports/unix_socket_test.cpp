@@ -1,6 +1,7 @@
 // UNIX sockets: paths and abstract names, permissions, and files left behind.
 #define BOOST_TEST_MODULE unix_socket
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/system_calls.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>
@@ -14,8 +15,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -337,4 +341,35 @@ BOOST_FIXTURE_TEST_CASE(a_half_close_goes_over_a_unix_socket, Unix) {
 BOOST_FIXTURE_TEST_CASE(internet_addresses_are_not_for_unix_sockets, Unix) {
   BOOST_CHECK_THROW(listenAt(Address::loopback(0)), std::invalid_argument);
   BOOST_CHECK_THROW(startConnecting(Address::loopback(1)), std::invalid_argument);
+}
+
+BOOST_FIXTURE_TEST_CASE(where_the_backlog_is_full_connecting_waits_within_the_timeout, Unix) {
+  std::unique_ptr<Recorder> recorders[4];
+  OwnedFd listener = streamSocket(loop.reactor(), AF_UNIX);
+  bindSocket(listener.get(), at);
+  BOOST_REQUIRE(systemCalls().listen(listener.get(), 0) == 0);
+  int timedOut = 0;
+  int failures = 0;
+  const TimePoint start = loop->now();
+  for (auto& recorder : recorders) {
+    recorder = std::make_unique<Recorder>();
+    connectUnix(
+        loop.reactor(), at, [&recorder] { return recorder->makeProtocol(); },
+        [&](std::error_code why) {
+          ++failures;
+          timedOut += why == ConnectionError::kTimedOut;
+        },
+        {.timeout = std::chrono::milliseconds(50)});
+  }
+  const auto made = [&] {
+    return static_cast<int>(
+        std::ranges::count_if(recorders, [](auto& each) { return each->made(); }));
+  };
+
+  loop.runUntil([&] { return made() + failures == 4; }, "all outcomes");
+
+  BOOST_TEST(failures > 0);
+  BOOST_TEST(timedOut == failures);
+  BOOST_CHECK(loop->now() - start >= std::chrono::milliseconds(50));
+  loop.destroy();  // Before the recorders.
 }

@@ -6,7 +6,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cerrno>
+#include <new>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -15,8 +17,14 @@ using namespace penstock;
 namespace {
 
 constexpr ConnectionError kAll[] = {
-    ConnectionError::kLost,     ConnectionError::kAborted, ConnectionError::kProtocolFailed,
-    ConnectionError::kTimedOut, ConnectionError::kStopped, ConnectionError::kUnresolved,
+    ConnectionError::kLost,
+    ConnectionError::kAborted,
+    ConnectionError::kProtocolFailed,
+    ConnectionError::kTimedOut,
+    ConnectionError::kStopped,
+    ConnectionError::kUnresolved,
+    ConnectionError::kUnresolvedForNow,
+    ConnectionError::kResolverFailed,
 };
 
 }  // namespace
@@ -73,4 +81,19 @@ BOOST_AUTO_TEST_CASE(what_is_thrown_for_an_errno_names_the_call_and_the_reason) 
     BOOST_TEST(text.find("bind 127.0.0.1:80") != std::string::npos, text);
     BOOST_TEST(text.find(error.code().message()) != std::string::npos, text);
   }
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_becomes_the_error_that_it_carries) {
+  const auto errorOfThrown = [](auto thrown) {
+    try {
+      throw thrown;
+    } catch (...) {
+      return errorOfException(ConnectionError::kLost);
+    }
+  };
+
+  BOOST_TEST((errorOfThrown(std::system_error(errorOf(-EMFILE), "open")) == errorOf(-EMFILE)));
+  BOOST_TEST((errorOfThrown(std::bad_alloc()) == std::errc::not_enough_memory));
+  BOOST_TEST((errorOfThrown(std::runtime_error("broken")) == ConnectionError::kLost));
+  BOOST_TEST((errorOfThrown(7) == ConnectionError::kLost));
 }
