@@ -4,6 +4,7 @@
 #include <penstock/runtime/system_calls.h>
 
 #include <cerrno>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -43,8 +44,7 @@ AcceptRelief::Advice AcceptRelief::failed(long error) {
     default:
       return Advice::kGiveUp;
   }
-  pause();
-  return Advice::kPause;
+  return pause() ? Advice::kPause : Advice::kGoOn;
 }
 
 OwnedFd AcceptRelief::admit(OwnedFd accepted) {
@@ -55,19 +55,27 @@ OwnedFd AcceptRelief::admit(OwnedFd accepted) {
   reserve_.reset(systemCalls().openReserve());
   if (reserve_ && accepted) return accepted;  // Descriptors have become free meanwhile.
   accepted.reset();
-  pause();
+  static_cast<void>(pause());
   return {};
 }
 
-void AcceptRelief::pause() {
+// False: there is not even memory to wait. A listener must not end for that.
+bool AcceptRelief::pause() {
   if (!reserve_) reserve_.reset(systemCalls().openReserve());
-  retry_.arm(kPause);
+  try {
+    retry_.arm(kPause);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
-void AcceptRelief::logOnce(long error) {
+void AcceptRelief::logOnce(long error) try {
   if (std::exchange(inTrouble_, true)) return;
   reactor_.log("penstock: cannot accept connections: " + errorOf(error).message() +
                "; closing what comes until there is room");
+} catch (const std::bad_alloc&) {
+  inTrouble_ = false;
 }
 
 }  // namespace penstock

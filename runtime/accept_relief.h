@@ -29,7 +29,7 @@ class AcceptRelief {
   OwnedFd admit(OwnedFd accepted);
 
  private:
-  void pause();
+  bool pause();
   void logOnce(long error);
 
   Reactor& reactor_;

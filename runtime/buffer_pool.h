@@ -39,6 +39,20 @@ struct Block {
   }
 };
 
+// Holds a reference to a block, and releases it at the end, also when an exception brings that.
+class BlockHold {
+ public:
+  explicit BlockHold(Block& block) noexcept : block_(block) {}
+  ~BlockHold() { block_.release(); }
+  BlockHold(const BlockHold&) = delete;
+  BlockHold& operator=(const BlockHold&) = delete;
+
+  Block& block() const noexcept { return block_; }
+
+ private:
+  Block& block_;
+};
+
 // A run of bytes queued for sending. They lie in `block`, or are kept alive by `owner`.
 struct Segment {
   const std::byte* begin = nullptr;

@@ -1,3 +1,4 @@
+#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/tools/endpoint.h>
 #include <penstock/transports/resolver.h>
@@ -15,7 +16,8 @@ bool isUnix(const std::string& text) { return text.starts_with("unix:"); }
 Address lookUp(const HostAndPort& place) {
   const Resolution found = lookUpHost(place.host);
   if (!found.error) return found.addresses.front().withPort(place.port);
-  throw std::invalid_argument("cannot resolve '" + place.host + "': " + found.error.message());
+  throw std::invalid_argument("cannot resolve " + inQuotes(place.host) + ": " +
+                              found.error.message());
 }
 
 }  // namespace
@@ -45,8 +47,8 @@ Endpoint Endpoint::toListen(const std::string& text) { return Endpoint(text); }
 Endpoint Endpoint::toConnect(const std::string& text) {
   Endpoint endpoint(text);
   if (endpoint.address_.isUnix()) return endpoint;
-  if (endpoint.host_.empty()) throw std::invalid_argument("'" + text + "' names no host");
-  if (endpoint.address_.port() == 0) throw std::invalid_argument("'" + text + "' names no port");
+  if (endpoint.host_.empty()) throw std::invalid_argument(inQuotes(text) + " names no host");
+  if (endpoint.address_.port() == 0) throw std::invalid_argument(inQuotes(text) + " names no port");
   return endpoint;
 }
 

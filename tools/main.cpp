@@ -1,4 +1,5 @@
 // The `penstock` command: registers its subcommands and turns what goes wrong into one line.
+#include <penstock/runtime/escaped.h>
 #include <penstock/tools/command.h>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +14,7 @@ namespace penstock::tools {
 namespace {
 
 constexpr int kBadInput = 2;
+constexpr std::size_t kMostComplained = 512;  // Whatever the mistake repeats.
 
 void addCommands(CLI::App& app) {
   addEcho(app);
@@ -28,7 +30,7 @@ void addCommands(CLI::App& app) {
 // The first line of `message` only: scripts and people get one line per mistake.
 int complain(std::string message) {
   message = message.substr(0, message.find('\n'));
-  std::fprintf(stderr, "penstock: %s\n", message.c_str());
+  std::fprintf(stderr, "penstock: %s\n", escaped(message, kMostComplained).c_str());
   return kBadInput;
 }
 

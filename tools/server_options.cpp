@@ -1,4 +1,5 @@
 #include <penstock/runtime/backends.h>
+#include <penstock/runtime/escaped.h>
 #include <penstock/tools/server_options.h>
 
 #include <CLI/CLI.hpp>
@@ -26,7 +27,8 @@ bool readNumber(const std::string& text, Number& number) {
 // too large.
 std::string complaintOfBytes(std::string& text) {
   std::uint64_t bytes = 0;
-  if (!readNumber(text, bytes) || bytes == 0) return "'" + text + "' is no number of bytes above 0";
+  if (!readNumber(text, bytes) || bytes == 0)
+    return inQuotes(text) + " is no number of bytes above 0";
   text = std::to_string(bytes);  // CLI11 would take leading zeros for octal.
   return {};
 }
@@ -34,7 +36,7 @@ std::string complaintOfBytes(std::string& text) {
 std::string complaintOfSeconds(std::string& text) {
   double seconds = 0;
   if (readNumber(text, seconds) && seconds >= 0 && seconds <= kMostDrainSeconds) return {};
-  return "'" + text + "' is no number of seconds from 0 to 86400";
+  return inQuotes(text) + " is no number of seconds from 0 to 86400";
 }
 
 struct Parsed {
@@ -52,7 +54,8 @@ CLI::App& addServerCommand(CLI::App& app, const std::string& name, const std::st
   CLI::App& command = *app.add_subcommand(name, description);
   command.add_option("--listen", options.listen, "Where: HOST:PORT, [IPV6]:PORT or unix:PATH")
       ->required();
-  command.add_option("--backend", parsed->backend, "uring, epoll or auto; PENSTOCK_BACKEND wins");
+  command.add_option("--backend", parsed->backend,
+                     "uring, epoll or auto: what PENSTOCK_BACKEND says, or what works");
   command.add_option("--bytes-limit", options.bytesLimit, "Close each connection after N bytes")
       ->type_name("N")
       ->transform(CLI::Validator(&complaintOfBytes, ""));

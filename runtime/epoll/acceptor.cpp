@@ -58,7 +58,9 @@ bool Acceptor::acceptFailed(long error) {
       reactor_.changeWatch(fd_.get(), 0, *this);
       return false;
     case AcceptRelief::Advice::kGiveUp:
-      reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
+      reactor_.log({LogLevel::kError,
+                    "penstock: a listener has stopped: " + errorOf(error).message(), nullptr,
+                    this});
       fd_ = reactor_.unwatch(std::move(fd_));  // Its owner may still call stopListening().
       return false;
   }
@@ -79,7 +81,7 @@ void Acceptor::open(OwnedFd accepted) noexcept {
     if (auto protocol = factory_())
       Stream::open(reactor_, std::move(accepted), std::move(protocol), isUnix_);
   } catch (...) {
-    reactor_.logException("accepting a connection");
+    reactor_.logException("accepting a connection", nullptr, this);
   }
 }
 

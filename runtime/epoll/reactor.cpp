@@ -36,16 +36,16 @@ Reactor::~Reactor() { abandonAll(); }
 
 int Reactor::socketFlags() const noexcept { return SOCK_NONBLOCK | SOCK_CLOEXEC; }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
+Transport& Reactor::makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) {
   const bool isUnix = isUnixSocket(fd.get());
   return Stream::open(*this, std::move(fd), std::move(protocol), isUnix);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory) {
+Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory) {
   return Acceptor::open(*this, std::move(fd), std::move(factory));
 }
 
-PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                      ConnectHandler handler) {
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
 }
@@ -87,7 +87,16 @@ void Reactor::dispatch(Handle handle) {
   while (!fresh_.empty()) {
     Connection& connection = fresh_.popFront();
     writers_.pushBack(connection);
-    static_cast<FileDescriptor&>(connection).doWriteEarly();
+    connection.guard([&] { static_cast<FileDescriptor&>(connection).doWriteEarly(); });
+  }
+}
+
+void Reactor::handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept {
+  try {
+    handler.ready(events);
+  } catch (...) {
+    logException("the work of an event");
+    handler.readyFailed();
   }
 }
 
@@ -97,11 +106,11 @@ void Reactor::poll(std::optional<Duration> timeout) {
   const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
   for (int i = 0; i < count; ++i) {
     auto& handler = *static_cast<ReadyHandler*>(events_[i].data.ptr);
-    dispatch([&] { handler.ready(events_[i].events); });
+    dispatch([&] { handleEvent(handler, events_[i].events); });
   }
   while (!again.empty()) {
     auto& descriptor = static_cast<FileDescriptor&>(again.popFront());
-    dispatch([&] { descriptor.doRead(); });
+    dispatch([&] { descriptor.guard([&] { descriptor.doRead(); }); });
   }
 }
 

@@ -19,6 +19,10 @@ class ReadyHandler {
  public:
   virtual void ready(std::uint32_t events) = 0;
 
+  // ready() threw, as when memory is short; that was logged. What is level-triggered is reported
+  // again anyway.
+  virtual void readyFailed() noexcept {}
+
  protected:
   ~ReadyHandler() = default;
 };
@@ -31,11 +35,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Backend backend() const noexcept override { return Backend::kEpoll; }
   int pollDescriptor() const noexcept override { return epoll_.get(); }
   int socketFlags() const noexcept override;
-
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
-  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                              ConnectHandler handler) override;
 
   // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
   // std::system_error.
@@ -60,6 +59,11 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   }
 
  protected:
+  Transport& makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
+  Listener& makeListener(OwnedFd fd, ProtocolFactory factory) override;
+  PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
   void poll(std::optional<Duration> timeout) override;
   void wake() noexcept override;
   bool hasReadyWork() const noexcept override;
@@ -78,6 +82,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   template <class Handle>
   void dispatch(Handle handle);
+  void handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept;
 
   BlockPool usual_{kUsualRead, kUsualBlocks};
   BlockPool bulk_{kBulkRead, kBulkBlocks};

@@ -62,7 +62,9 @@ void Acceptor::acceptFailed(long error) {
       paused_ = true;
       return;
     case AcceptRelief::Advice::kGiveUp:
-      reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
+      reactor_.log({LogLevel::kError,
+                    "penstock: a listener has stopped: " + errorOf(error).message(), nullptr,
+                    this});
       return;  // Its owner may still call stopListening().
   }
 }
@@ -72,7 +74,7 @@ void Acceptor::open(OwnedFd accepted) noexcept {
     if (auto protocol = factory_())
       Stream::open(reactor_, std::move(accepted), std::move(protocol));
   } catch (...) {
-    reactor_.logException("accepting a connection");
+    reactor_.logException("accepting a connection", nullptr, this);
   }
 }
 

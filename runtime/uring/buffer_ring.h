@@ -28,12 +28,21 @@ class BufferRing final : public BlockHome {
   class Filled {
    public:
     Filled(BufferRing& ring, std::uint32_t cqeFlags, std::size_t count) noexcept;
+    ~Filled() { releaseRest(); }
+    Filled(const Filled&) = delete;
+    Filled& operator=(const Filled&) = delete;
 
     bool empty() const noexcept { return left_ == 0; }
 
     // The next buffer with its bytes, holding one reference for the caller to release. Those that
     // lie side by side are still given one by one.
     Block& take(Bytes& bytes) noexcept;
+
+    // Gives back what was not taken: a buffer that is not would be lost to the loop.
+    void releaseRest() noexcept {
+      Bytes bytes;
+      while (!empty()) take(bytes).release();
+    }
 
    private:
     BufferRing& ring_;

@@ -34,13 +34,13 @@ FileHandle::~FileHandle() {
 Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
 
 void FileHandle::readCompletes(Operation& operation, int result, std::uint32_t flags) {
-  static_cast<FileHandle&>(static_cast<OperationNode<Reading>&>(operation))
-      .readCompleted(result, flags);
+  auto& handle = static_cast<FileHandle&>(static_cast<OperationNode<Reading>&>(operation));
+  handle.guard([&] { handle.readCompleted(result, flags); });
 }
 
 void FileHandle::writeCompletes(Operation& operation, int result, std::uint32_t flags) {
-  static_cast<FileHandle&>(static_cast<OperationNode<Writing>&>(operation))
-      .writeCompleted(result, flags);
+  auto& handle = static_cast<FileHandle&>(static_cast<OperationNode<Writing>&>(operation));
+  handle.guard([&] { handle.writeCompleted(result, flags); });
 }
 
 void FileHandle::startReading() {
@@ -172,9 +172,8 @@ void FileHandle::readCompleted(int result, std::uint32_t flags) {
 // Over, or about to be: only an error that makes writing pointless still counts.
 void FileHandle::dropReceived(int result, std::uint32_t flags) noexcept {
   if (result > 0 && (flags & IORING_CQE_F_BUFFER)) {
-    BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, result);
-    Bytes bytes;
-    while (!filled.empty()) filled.take(bytes).release();
+    BufferRing::Filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, result)
+        .releaseRest();
   }
   const bool broken = result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT;
   if (broken && !disconnected() && !aborting()) connectionLost(errorOf(result));
@@ -200,17 +199,15 @@ void FileHandle::receivedInRing(std::size_t count, std::uint32_t flags) {
   BufferRing::Filled filled(*loop().receiveRing(readKind_ == ReadKind::kBulk), flags, count);
   while (!filled.empty()) {
     Bytes bytes;
-    Block& block = filled.take(bytes);
-    accept(block, bytes);
-    block.release();
+    const BlockHold hold(filled.take(bytes));
+    accept(hold.block(), bytes);
   }
 }
 
 void FileHandle::receivedInBlock(std::size_t count) {
-  Block& block = *std::exchange(readBlock_, nullptr);
-  readable_ = count == block.capacity;
-  accept(block, {block.data, count});
-  block.release();
+  const BlockHold hold(*std::exchange(readBlock_, nullptr));
+  readable_ = count == hold.block().capacity;
+  accept(hold.block(), {hold.block().data, count});
 }
 
 // Delivers `bytes`, or holds a copy of them while the protocol wants none.

@@ -31,7 +31,7 @@ class ZeroCopySends;
 
 class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
-  // Throws std::system_error when the kernel refuses a ring.
+  // Throws std::system_error when the kernel refuses a ring, or will refuse to enter it.
   static std::unique_ptr<Ring> openRing(const ReactorOptions& options);
 
   explicit Reactor(ReactorOptions options);
@@ -41,11 +41,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Backend backend() const noexcept override { return Backend::kUring; }
   int pollDescriptor() const noexcept override;
   int socketFlags() const noexcept override;
-
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory) override;
-  PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                              ConnectHandler handler) override;
 
   // The one way to submit: `prepare(entry)` fills the entry, and the completions go to
   // `operation`, which must not be in flight. Nothing is called back from here.
@@ -99,7 +94,13 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   const Ring& ring() const noexcept { return *ring_; }
 
  protected:
+  Transport& makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol) override;
+  Listener& makeListener(OwnedFd fd, ProtocolFactory factory) override;
+  PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
   using penstock::Reactor::submit;
+  bool mayPollHere() const noexcept override;
   void poll(std::optional<Duration> timeout) override;
   void submit() override;
   void wake() noexcept override;
@@ -128,6 +129,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
+  bool entersHere() noexcept;
+  bool finishWake() noexcept;
   void leakReceiveMemory() noexcept;
   void woken(int result, std::uint32_t flags);
 
@@ -144,7 +147,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
   mutable std::atomic<int> announced_{-1};  // The same, for wake().
-  std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
   std::unique_ptr<ZeroCopySends> zeroCopySends_;
   std::size_t zeroCopyFrom_ = 0;
