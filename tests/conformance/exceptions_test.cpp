@@ -438,7 +438,7 @@ BOOST_AUTO_TEST_CASE(what_an_exception_says_can_not_end_a_line_or_flood_the_log)
 }
 
 BOOST_AUTO_TEST_CASE(a_line_about_a_connection_or_listener_has_a_level_and_names_it) {
-  Recorder client, server;
+  Recorder client, server, refused;
   std::vector<std::string> lines;
   const Transport* connection = nullptr;
   const Listener* listener = nullptr;
@@ -462,7 +462,6 @@ BOOST_AUTO_TEST_CASE(a_line_about_a_connection_or_listener_has_a_level_and_names
   BOOST_TEST((connection != nullptr && listener == nullptr));
 
   Listener& failing = loop.listen([]() -> std::unique_ptr<Protocol> { fail(); });
-  Recorder refused;
   loop.connectTo(addressOf(failing.descriptor()), refused, SocketFamily::kTcp);
   loop.runUntil([&] { return lines.size() == 2; }, "the factory");
   BOOST_TEST(lines[1].find("listener on descriptor") != std::string::npos, lines[1]);
