@@ -34,4 +34,7 @@ struct LogRecord {
 // Called in the loop's thread. What it throws is swallowed. It must not call the reactor.
 using Log = UniqueFunction<void(const LogRecord& record)>;
 
+// The default: lines on stderr.
+Log logToStderr();
+
 }  // namespace penstock

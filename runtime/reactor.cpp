@@ -1,19 +1,14 @@
 #include <penstock/runtime/connection.h>
-#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/signal_watch.h>
 #include <penstock/runtime/system_calls.h>
 
-#include <netdb.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
-#include <new>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace penstock {
@@ -26,37 +21,8 @@ constexpr Duration kEndLimit = std::chrono::seconds(5);
 // How long one turn waits for it.
 constexpr Duration kPatience = std::chrono::milliseconds(100);
 
-// How much of a line the log takes.
-constexpr std::size_t kMostLogged = 2048;
-
 // How often what a connectionLost() has opened is disconnected in its turn.
 constexpr unsigned kMostRoundsOfDisconnecting = 100;
-
-void logToStderr(const LogRecord& record) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(record.text.size()), record.text.data());
-}
-
-// " (descriptor 7, peer 192.0.2.1:80)". Knows no address families: the C library tells the text.
-std::string nameOf(const Transport& connection) {
-  const int fd = connection.descriptor();
-  if (fd < 0) return " (no descriptor)";
-  std::string name = " (descriptor " + std::to_string(fd);
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  auto* const peer = reinterpret_cast<sockaddr*>(&address);
-  char host[NI_MAXHOST];
-  char port[NI_MAXSERV];
-  if (!isUnixSocket(fd) && systemCalls().getpeername(fd, peer, &length) == 0 &&
-      ::getnameinfo(peer, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-    name += std::string(", peer ") + host + " port " + port;
-  }
-  return name + ")";
-}
-
-std::string nameOf(const Listener& listener) {
-  return " (listener on descriptor " + std::to_string(listener.descriptor()) + ")";
-}
 
 // Says for its time that `flag` is set, also when an exception ends it.
 class Flagged {
@@ -76,15 +42,15 @@ Reactor::Reactor(ReactorOptions options)
     : calls_(options.threadCallLimit),
       process_(::getpid()),
       thread_(std::this_thread::get_id()),
-      log_(options.log ? std::move(options.log) : Log(&logToStderr)) {}
+      log_(options.log ? std::move(options.log) : logToStderr()) {}
 
 Reactor::~Reactor() = default;
 
 void Reactor::run() {
-  if (running_) throw std::logic_error("Reactor::run: it is running already");
-  if (inTurn_) throw std::logic_error("Reactor::run: called from a callback of the loop");
   takeThread();
   requireOwner();
+  if (running_) throw std::logic_error("Reactor::run: it is running already");
+  if (inTurn_) throw std::logic_error("Reactor::run: called from a callback of the loop");
   const Flagged running(running_);
   for (const Phase phase : {Phase::kBefore, Phase::kDuring, Phase::kAfter}) {
     fire(Event::kStartup, phase);
@@ -116,8 +82,7 @@ void Reactor::takeThread() {
   requireThread();
 }
 
-void Reactor::requireThread() const {
-  if (std::this_thread::get_id() == thread_) return;
+void Reactor::refuseThread() {
   throw std::logic_error(
       "a reactor is for the thread that runs it (until then for the one that created it); "
       "other threads use callFromThread()");
@@ -135,8 +100,8 @@ void Reactor::stop() {
 }
 
 void Reactor::iterate(Duration wait) {
-  if (inTurn_) throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   takeThread();
+  if (inTurn_) throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   turn(wait);
   flushWriters();
   submit();
@@ -233,13 +198,13 @@ void Reactor::callSoon(Callback callback) {
 }
 
 bool Reactor::callFromThread(Callback callback) {
-  callback = required(std::move(callback), "callFromThread: the callback is empty");
+  required(callback, "callFromThread: the callback is empty");
   return calls_.addFromThread(callback, [this] { wake(); }) != CallQueue::Added::kRefused;
 }
 
 Reactor::TriggerId Reactor::addSystemEventTrigger(Phase phase, Event event, Callback callback) {
   requireThread();
-  callback = required(std::move(callback), "addSystemEventTrigger: the callback is empty");
+  required(callback, "addSystemEventTrigger: the callback is empty");
   triggers_.push_back({lastTrigger_ + 1, phase, event, std::move(callback)});
   return ++lastTrigger_;
 }
@@ -251,7 +216,7 @@ bool Reactor::removeSystemEventTrigger(TriggerId id) {
 
 void Reactor::callWhenRunning(Callback callback) {
   requireThread();
-  callback = required(std::move(callback), "callWhenRunning: the callback is empty");
+  required(callback, "callWhenRunning: the callback is empty");
   if (running_) return runCallback(callback);
   addSystemEventTrigger(Phase::kAfter, Event::kStartup, std::move(callback));
 }
@@ -277,7 +242,7 @@ SignalWatch& Reactor::signalWatch() {
 }
 
 Reactor::SignalId Reactor::onSignal(int signal, SignalCallback callback) {
-  callback = required(std::move(callback), "onSignal: the callback is empty");
+  required(callback, "onSignal: the callback is empty");
   return signalWatch().add(signal, std::make_shared<SignalCallback>(std::move(callback)));
 }
 
@@ -295,7 +260,7 @@ void Reactor::stopSignalled() {
 
 // The old ones go last: in between a signal would end the process.
 void Reactor::onStopSignals(SignalCallback callback) {
-  callback = required(std::move(callback), "onStopSignals: the callback is empty");
+  required(callback, "onStopSignals: the callback is empty");
   SignalWatch& watch = signalWatch();
   const auto callee = std::make_shared<SignalCallback>(std::move(callback));
   std::array<SignalId, 2> ids{};
@@ -399,57 +364,6 @@ void Reactor::forgetAll() noexcept {
   leaked_ = !objects_.empty() || !retired_.empty();
   while (!objects_.empty()) objects_.popFront();
   while (!retired_.empty()) retired_.popFront();
-}
-
-void Reactor::runCallback(Callback& callback) noexcept {
-  try {
-    callback();
-  } catch (...) {
-    logException("a callback");
-  }
-}
-
-// The one place where a line is made printable, whatever it repeats.
-void Reactor::log(LogRecord record) noexcept {
-  try {
-    std::string text(record.text);
-    if (record.connection) text += nameOf(*record.connection);
-    if (record.listener) text += nameOf(*record.listener);
-    text = escaped(text, kMostLogged);
-    record.text = text;
-    log_(record);
-  } catch (const std::bad_alloc&) {
-    logPlain(record);
-  } catch (...) {  // A log that throws has nobody to tell.
-  }
-}
-
-// Without memory: as it is, if it may be shown so.
-void Reactor::logPlain(LogRecord record) noexcept {
-  if (!isPrintable(record.text)) record.text = "penstock: no memory to tell what went wrong";
-  try {
-    log_(record);
-  } catch (...) {
-  }
-}
-
-void Reactor::logException(std::string_view where, const Transport* connection,
-                           const Listener* listener) noexcept {
-  try {
-    std::string line = "penstock: exception from ";
-    line += where;
-    try {
-      throw;
-    } catch (const std::exception& exception) {
-      line += std::string(": ") + exception.what();
-    } catch (...) {
-      line += ": not a std::exception";
-    }
-    log({LogLevel::kWarning, line, connection, listener});
-  } catch (...) {
-    logPlain({LogLevel::kWarning, "penstock: exception from a callback; no memory to tell more",
-              connection, listener});
-  }
 }
 
 }  // namespace penstock

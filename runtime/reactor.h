@@ -197,7 +197,10 @@ class PENSTOCK_API Reactor {
   TimerQueue& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return buffers_; }
   TimePoint deadlineAfter(Duration delay) const;
-  void requireThread() const;           // Throws std::logic_error in a thread that this is not for.
+  // Throws std::logic_error in a thread that this is not for.
+  void requireThread() const {
+    if (std::this_thread::get_id() != thread_) refuseThread();
+  }
   void log(LogRecord record) noexcept;  // Escapes its text, and names what it is about.
   void log(std::string_view line) noexcept { log(LogRecord{LogLevel::kWarning, line}); }
   void logException(std::string_view where, const Transport* connection = nullptr,
@@ -253,6 +256,7 @@ class PENSTOCK_API Reactor {
   };
 
   void takeThread();
+  [[noreturn]] static void refuseThread();
   void requireOwner() const;
   void turn(std::optional<Duration> atMost);
   void end();

@@ -109,12 +109,12 @@ class UniqueFunction<R(Args...)> {
 
 using Callback = UniqueFunction<void()>;
 
-// Gives `given` back, a callable or a pointer to be kept for later. Throws std::invalid_argument
+// Passes `given` on, a callable or a pointer to be kept for later. Throws std::invalid_argument
 // with `complaint` if it is empty: here the caller still sees who passed it.
 template <class Given>
-Given required(Given given, const char* complaint) {
+Given&& required(Given&& given, const char* complaint) {
   if (!given) throw std::invalid_argument(complaint);
-  return given;
+  return std::forward<Given>(given);
 }
 
 }  // namespace penstock
