@@ -158,8 +158,7 @@ class PENSTOCK_API Reactor {
   // would happen then, until it is removed or the reactor ends. A signal that comes several times
   // before the loop looks is told once. All that ask for a signal are told, also in other reactors.
   // Throws std::invalid_argument for what cannot be caught (SIGKILL) or cannot wait (SIGSEGV).
-  // A forked child does not inherit it. Twisted: reactor.addSystemEventTrigger has no such; as
-  // signal.signal, and as what spawnProcess needs of SIGCHLD.
+  // A forked child does not inherit it. Twisted leaves this to Python's signal.signal.
   SignalId onSignal(int signal, SignalCallback callback);
   bool removeSignal(SignalId id) noexcept;  // False: there is none such.
 
@@ -197,10 +196,12 @@ class PENSTOCK_API Reactor {
   TimerQueue& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return buffers_; }
   TimePoint deadlineAfter(Duration delay) const;
+
   // Throws std::logic_error in a thread that this is not for.
   void requireThread() const {
     if (std::this_thread::get_id() != thread_) refuseThread();
   }
+
   void log(LogRecord record) noexcept;  // Escapes its text, and names what it is about.
   void log(std::string_view line) noexcept { log(LogRecord{LogLevel::kWarning, line}); }
   void logException(std::string_view where, const Transport* connection = nullptr,

@@ -219,11 +219,16 @@ void Reactor::feedStarved() noexcept {
   while (!starved_.empty()) deferToNextTurn(starved_.popFront());
 }
 
-void Reactor::complete(const io_uring_cqe& completion) {
+// Connections guard their own work; whatever else throws must not take other completions along.
+void Reactor::complete(const io_uring_cqe& completion) noexcept {
   auto* operation = reinterpret_cast<Operation*>(completion.user_data);
   if (!operation) return;
   if (!(completion.flags & IORING_CQE_F_MORE)) operation->inFlight_ = false;
-  operation->complete_(*operation, completion.res, completion.flags);
+  try {
+    operation->complete_(*operation, completion.res, completion.flags);
+  } catch (...) {
+    logException("the work of a completion");
+  }
 }
 
 void Reactor::submit() { ring_->submit(); }

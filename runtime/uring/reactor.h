@@ -124,7 +124,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   io_uring_sqe& nextEntry();
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
-  void complete(const io_uring_cqe& completion);
+  void complete(const io_uring_cqe& completion) noexcept;
   void feedStarved() noexcept;
   void awaitWake();
   void announceWork() const noexcept;
