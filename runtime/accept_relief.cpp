@@ -4,6 +4,7 @@
 #include <penstock/runtime/system_calls.h>
 
 #include <cerrno>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -104,27 +105,34 @@ OwnedFd AcceptRelief::admit(OwnedFd accepted) {
   reserve_.reset(systemCalls().openReserve());
   if (reserve_) return accepted;  // Descriptors have become free meanwhile.
   accepted.reset();
-  pause();
+  static_cast<void>(pause());
   return {};
 }
 
 bool AcceptRelief::recovered() {
   if (reserve_) return true;
   reserve_.reset(systemCalls().openReserve());
-  if (!reserve_) pause();
+  if (!reserve_) static_cast<void>(pause());
   return static_cast<bool>(reserve_);
 }
 
+// Where there is not even memory to wait, a listener must not end for that.
 AcceptRelief::Advice AcceptRelief::pause() {
   if (!reserve_) reserve_.reset(systemCalls().openReserve());
-  retry_.arm(kPause);
-  return Advice::kPause;
+  try {
+    retry_.arm(kPause);
+    return Advice::kPause;
+  } catch (const std::bad_alloc&) {
+    return Advice::kGoOn;
+  }
 }
 
-void AcceptRelief::logOnce(long error, std::string_view whatNow) {
+void AcceptRelief::logOnce(long error, std::string_view whatNow) try {
   if (std::exchange(inTrouble_, true)) return;
   reactor_.log("penstock: cannot accept connections: " + errorOf(error).message() + "; " +
                std::string(whatNow));
+} catch (const std::bad_alloc&) {
+  inTrouble_ = false;
 }
 
 }  // namespace penstock

@@ -1,5 +1,6 @@
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/epoll/reactor.h>
+#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/system_calls.h>
 
 #ifdef PENSTOCK_WITH_URING
@@ -9,6 +10,10 @@
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #endif
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -33,16 +38,6 @@ struct Usability {
   std::string remedy;
 };
 
-Usability uringUsability() {
-#ifdef PENSTOCK_WITH_URING
-  auto [usable, why, remedy] = uring::probeUsability();
-  return {usable, std::move(why), std::move(remedy)};
-#else
-  return {false, "this build of penstock has no io_uring",
-          "build it with liburing 2.3 or newer (Debian: liburing-dev)"};
-#endif
-}
-
 // Ends in the remedy: the words of the code, "operation not supported", would only blur it.
 class BackendRefused final : public std::system_error {
  public:
@@ -55,15 +50,16 @@ class BackendRefused final : public std::system_error {
   std::string message_;
 };
 
-// Who wants which backend: the environment has the last word.
+// Who wants which backend.
 struct Wish {
   Backend backend;
   std::string asker;
 };
 
-Wish wishFor(Backend asked) {
+Wish wishFor(Backend asked, bool environmentDecides) {
   const char* variable = std::getenv(kVariable);
-  if (variable && *variable) {
+  const bool heeded = asked == Backend::kAuto || environmentDecides;
+  if (heeded && variable && *variable) {
     return {backendNamed(variable), std::string(kVariable) + " asks for it"};
   }
   return {asked, "the program asked for it"};
@@ -78,9 +74,44 @@ BackendChoice choiceOf(const Wish& wish, const Usability& uring) {
   throw BackendRefused(wish.asker + ", but " + uring.why + "; " + uring.remedy);
 }
 
-BackendChoice choose(const Wish& wish) {
-  if (wish.backend == Backend::kEpoll) return {Backend::kEpoll, wish.asker};
-  return choiceOf(wish, uringUsability());
+#ifdef PENSTOCK_WITH_URING
+using Ring = uring::Ring;
+
+Usability usabilityOf(uring::Usability found) {
+  return {found.usable, std::move(found.why), std::move(found.remedy)};
+}
+
+// What works in general, then the very ring that a reactor would have: locked memory may be short.
+Usability openRing(const ReactorOptions& options, std::unique_ptr<Ring>& ring) {
+  uring::Usability found = uring::probeUsability();
+  if (!found.usable) return usabilityOf(std::move(found));
+  try {
+    ring = uring::Reactor::openRing(options);
+    return usabilityOf(std::move(found));
+  } catch (const std::system_error& refused) {
+    return usabilityOf(uring::explainRefusal(-refused.code().value()));
+  }
+}
+#else
+struct Ring {};
+
+Usability openRing(const ReactorOptions&, std::unique_ptr<Ring>&) {
+  return {false, "this build of penstock has no io_uring",
+          "build it with liburing 2.3 or newer (Debian: liburing-dev)"};
+}
+#endif
+
+// What a reactor is made of. The one way to choose, for those who ask and those who create.
+struct Opened {
+  BackendChoice choice;
+  std::unique_ptr<Ring> ring;  // Null: epoll.
+};
+
+Opened open(const Wish& wish, const ReactorOptions& options) {
+  if (wish.backend == Backend::kEpoll) return {{Backend::kEpoll, wish.asker}, nullptr};
+  std::unique_ptr<Ring> ring;
+  const Usability uring = openRing(options, ring);
+  return {choiceOf(wish, uring), std::move(ring)};
 }
 
 }  // namespace
@@ -101,30 +132,26 @@ Backend backendNamed(std::string_view name) {
   for (const Backend backend : {Backend::kAuto, Backend::kEpoll, Backend::kUring}) {
     if (name == nameOf(backend)) return backend;
   }
-  throw std::invalid_argument("no backend is called '" + std::string(name) +
-                              "'; use uring, epoll or auto");
+  throw std::invalid_argument("no backend is called " + inQuotes(name) +
+                              "; use uring, epoll or auto");
 }
 
-BackendChoice chooseBackend(Backend asked) { return choose(wishFor(asked)); }
+BackendChoice chooseBackend(Backend asked) {
+  return open(wishFor(asked, false), ReactorOptions{}).choice;
+}
 
-// A small ring that worked promises no large one: locked memory may be short.
 std::unique_ptr<Reactor> Reactor::create(ReactorOptions options) {
-  const Wish wish = wishFor(options.backend);
-  BackendChoice choice = choose(wish);
+  const Wish wish = wishFor(options.backend, options.environmentDecides);
+  Opened opened = open(wish, options);
 #ifdef PENSTOCK_WITH_URING
-  if (choice.backend == Backend::kUring) {
-    try {
-      auto ring = uring::Reactor::openRing(options);
-      return std::make_unique<uring::Reactor>(std::move(options), std::move(ring));
-    } catch (const std::system_error& refused) {
-      auto [usable, why, remedy] = uring::explainRefusal(-refused.code().value());
-      choice = choiceOf(wish, {usable, std::move(why), std::move(remedy)});
-    }
+  if (opened.ring) {
+    return std::make_unique<uring::Reactor>(std::move(options), std::move(opened.ring));
   }
 #endif
   auto reactor = std::make_unique<epoll::Reactor>(std::move(options));
   if (kBuiltWithUring && wish.backend == Backend::kAuto) {
-    reactor->log("penstock: using epoll: " + choice.why);
+    const std::string line = "penstock: using epoll: " + opened.choice.why;
+    reactor->log({LogLevel::kInfo, line});
   }
   return reactor;
 }
@@ -141,6 +168,21 @@ void addEpoll(std::vector<Capability>& list) {
                   "Linux 5.11 has it; without it timers are up to 1 ms late"});
 }
 
+// Whether bytes really go from a socket into a pipe: a filter may forbid either call.
+void addSplicing(std::vector<Capability>& list) {
+  int pair[2]{-1, -1};
+  int pipe[2]{-1, -1};
+  const bool paired = ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+  const bool piped = systemCalls().pipe(pipe, 4096) == 0;
+  const OwnedFd near(pair[0]), far(pair[1]), out(pipe[0]), in(pipe[1]);
+  const char byte = 'x';
+  const bool spliced = paired && piped && ::send(far.get(), &byte, 1, MSG_NOSIGNAL) == 1 &&
+                       systemCalls().splice(near.get(), in.get(), 1) == 1;
+  const char* const remedy = "a filter stands in the way; without it relays copy";
+  list.push_back({"pipe2", piped, "relaying inside the kernel", remedy});
+  list.push_back({"splice", spliced, "relaying inside the kernel", remedy});
+}
+
 #ifdef PENSTOCK_WITH_URING
 void addUring(std::vector<Capability>& list) {
   const uring::Usability ring = uring::probeUsability();
@@ -151,7 +193,7 @@ void addUring(std::vector<Capability>& list) {
                       "a newer kernel has it, or a filter stands in the way"});
     }
   }
-  const std::uint32_t found = ring.usable ? uring::ringCalls().features() : 0;
+  const std::uint32_t found = uring::ringCalls().features();
   const auto add = [&](uring::Feature feature, const char* name, const char* use,
                        const char* remedy) {
     list.push_back({name, (found & feature) != 0, use, remedy});
@@ -179,6 +221,7 @@ void addUring(std::vector<Capability>& list) {
 std::vector<Capability> capabilities() {
   std::vector<Capability> list;
   addEpoll(list);
+  addSplicing(list);
 #ifdef PENSTOCK_WITH_URING
   addUring(list);
 #endif

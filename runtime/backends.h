@@ -22,8 +22,9 @@ struct BackendChoice {
   std::string why;
 };
 
-// The backend that Reactor::create() would use for `asked`; PENSTOCK_BACKEND, read before any
-// io_uring system call, has the last word. Throws as Reactor::create() does.
+// The backend that Reactor::create() would use for `asked`, found in the same way: a ring of the
+// size that a reactor takes is made and given back. PENSTOCK_BACKEND, read before any io_uring
+// system call, decides for kAuto. Throws as Reactor::create() does.
 PENSTOCK_API BackendChoice chooseBackend(Backend asked = Backend::kAuto);
 
 // One thing the kernel was asked for by trying it.

@@ -1,6 +1,5 @@
 #include <penstock/runtime/call_queue.h>
 
-#include <iterator>
 #include <utility>
 
 namespace penstock {
@@ -19,13 +18,13 @@ std::vector<Callback> CallQueue::takeLast() {
   return std::move(fromThreads_);
 }
 
-void CallQueue::collect() {
+// Swapping allocates nothing, so that no shortage of memory can lose a call here.
+void CallQueue::collect() noexcept {
   running_.swap(own_);
   if (!foreign_.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(mutex_);
   foreign_.store(false, std::memory_order_relaxed);
-  std::move(fromThreads_.begin(), fromThreads_.end(), std::back_inserter(running_));
-  fromThreads_.clear();
+  runningOfOthers_.swap(fromThreads_);
 }
 
 }  // namespace penstock

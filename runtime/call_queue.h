@@ -52,20 +52,26 @@ class PENSTOCK_API CallQueue {
   template <class Run>
   std::size_t drain(Run run) {
     collect();
-    for (Callback& callback : running_) run(callback);
-    const std::size_t count = running_.size();
-    running_.clear();
-    return count;
+    return runAll(running_, run) + runAll(runningOfOthers_, run);
   }
 
  private:
   Added push(Callback& callback);
   std::vector<Callback> takeLast();
-  void collect();
+  void collect() noexcept;
+
+  template <class Run>
+  static std::size_t runAll(std::vector<Callback>& calls, Run& run) {
+    for (Callback& callback : calls) run(callback);
+    const std::size_t count = calls.size();
+    calls.clear();
+    return count;
+  }
 
   const std::size_t limit_;
   std::vector<Callback> own_;
   std::vector<Callback> running_;
+  std::vector<Callback> runningOfOthers_;
   std::atomic<bool> foreign_{false};  // Something waits in fromThreads_.
   std::mutex mutex_;                  // Guards the two below.
   std::vector<Callback> fromThreads_;

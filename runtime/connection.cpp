@@ -69,15 +69,28 @@ void Connection::guarded(Call call) noexcept {
   try {
     call();
   } catch (...) {
-    reactor_.logException("a connection's callback");
+    reactor_.logException("a connection's callback", this);
     connectionLost(ConnectionError::kProtocolFailed);
   }
 }
 
+// In a catch block. Nearly always it was memory, and else that is as good a reason.
+void Connection::workFailed() noexcept {
+  reactor_.logException("the work of a connection", this);
+  connectionLost(std::make_error_code(std::errc::not_enough_memory));
+}
+
+// Where reading cannot begin, the protocol still hears of the beginning first.
 void Connection::connectionMade() {
   setConnected();
-  startReading();
+  bool reads = false;
+  try {
+    startReading();
+    reads = true;
+  } catch (const std::bad_alloc&) {
+  }
   guarded([this] { protocol_->makeConnection(*this); });
+  if (!reads) connectionLost(std::make_error_code(std::errc::not_enough_memory));
 }
 
 void Connection::deliver(Bytes bytes) {
@@ -187,6 +200,7 @@ void Connection::connectionLost(std::error_code why) {
   const bool truncated = isTruncated(why);
   keepNames();
   Producer* producer = setDisconnected();
+  ListNode<InReactor>::unlink();  // What is open does not include this any more.
   stopReading();
   ListNode<InWriters>::unlink();
   ListNode<InDeferred>::unlink();

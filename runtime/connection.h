@@ -82,6 +82,17 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   void disconnectFromReactor() noexcept final;
 
+  // Runs `work` of this connection outside its protocol's callbacks. An exception, as for memory
+  // that is short, is logged and costs this connection, not the loop.
+  template <class Work>
+  void guard(Work work) noexcept {
+    try {
+      work();
+    } catch (...) {
+      workFailed();
+    }
+  }
+
  protected:
   Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
   ~Connection() override;
@@ -159,6 +170,7 @@ class PENSTOCK_API Connection : public ReactorObject,
   void halfClose();
   void keepNames() noexcept;
   void leaveGroup();
+  void workFailed() noexcept;
 
   Reactor& reactor_;
   std::unique_ptr<Protocol> protocol_;

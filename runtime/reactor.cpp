@@ -5,22 +5,22 @@
 #include <penstock/runtime/unix_connects.h>
 #include <penstock/runtime/write_buffer.h>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace penstock {
 namespace {
 
-// How long the end of a reactor waits for the kernel to give memory back; then it is leaked.
-constexpr Duration kAbandonLimit = std::chrono::seconds(5);
+// How long the end of run(), and that of a reactor, waits for the kernel to give memory back. The
+// first leaves it to the second, which leaks it.
+constexpr Duration kEndLimit = std::chrono::seconds(5);
 
-// How long a turn waits for it.
+// How long one turn waits for it.
 constexpr Duration kPatience = std::chrono::milliseconds(100);
 
 // How long a connection does not write when the kernel is short of memory.
@@ -28,10 +28,6 @@ constexpr Duration kStallPause = std::chrono::milliseconds(10);
 
 // How often what a connectionLost() has opened is disconnected in its turn.
 constexpr unsigned kMostRoundsOfDisconnecting = 100;
-
-void logToStderr(std::string_view line) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
-}
 
 // Says for its time that `flag` is set, also when an exception ends it.
 class Flagged {
@@ -50,7 +46,8 @@ class Flagged {
 Reactor::Reactor(ReactorOptions options)
     : calls_(options.threadCallLimit),
       process_(::getpid()),
-      log_(options.log ? std::move(options.log) : Log(&logToStderr)) {
+      thread_(std::this_thread::get_id()),
+      log_(options.log ? std::move(options.log) : logToStderr()) {
   buffers_.setLimit(options.bufferLimit);
   holders_.reserve(kHoldersKept);
 }
@@ -58,6 +55,8 @@ Reactor::Reactor(ReactorOptions options)
 Reactor::~Reactor() = default;
 
 void Reactor::run() {
+  takeThread();
+  requireOwner();
   if (running_) throw std::logic_error("Reactor::run: it is running already");
   if (inTurn_) throw std::logic_error("Reactor::run: called from a callback of the loop");
   const Flagged running(running_);
@@ -67,16 +66,49 @@ void Reactor::run() {
   while (!stopping_) turn(std::nullopt);
   fire(Event::kShutdown, Phase::kBefore);
   fire(Event::kShutdown, Phase::kDuring);
-  for (unsigned rounds = 0; disconnectMore(rounds);) {
-    turn(objects_.empty() ? kPatience : Duration::zero());
-  }
+  end();
   fire(Event::kShutdown, Phase::kAfter);
   stopping_ = false;
 }
 
-void Reactor::stop() { stopping_ = true; }
+// A turn waits only for what the kernel still has after one that did not.
+void Reactor::end() {
+  const Flagged ending(ending_);
+  impatient_ = false;
+  const TimePoint limit = now() + kEndLimit;
+  for (unsigned rounds = 0; disconnectMore(rounds) && !impatient_;) {
+    turn(Duration::zero());
+    if (objects_.empty() && !retired_.empty() && !impatient_) turn(kPatience);
+    if (now() < limit) continue;
+    impatient_ = true;
+    log("penstock: the kernel did not let go of all buffers within 5 s of the end of run()");
+  }
+}
+
+void Reactor::takeThread() {
+  if (!std::exchange(threadIsFinal_, true)) thread_ = std::this_thread::get_id();
+  requireThread();
+}
+
+void Reactor::refuseThread() {
+  throw std::logic_error(
+      "a reactor is for the thread that runs it (until then for the one that created it); "
+      "other threads use callFromThread()");
+}
+
+// Where a system call more does not matter.
+void Reactor::requireOwner() const {
+  requireThread();
+  if (inForkedChild()) throw std::logic_error("the reactor is that of the parent process");
+}
+
+void Reactor::stop() {
+  requireThread();
+  stopping_ = true;
+}
 
 void Reactor::iterate(Duration wait) {
+  takeThread();
   if (inTurn_) throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   turn(wait);
   flushWriters();
@@ -115,7 +147,10 @@ void Reactor::runCalls() {
   if (timers_.nextDeadline()) timers_.fireDue(now());
   IntrusiveList<Connection, InDeferred> due;
   due.append(deferred_);
-  while (!due.empty()) due.popFront().runDeferred();
+  while (!due.empty()) {
+    Connection& connection = due.popFront();
+    connection.guard([&] { connection.runDeferred(); });
+  }
   if (!calls_.empty()) {
     calls_.drain([this](Callback& callback) { runCallback(callback); });
   }
@@ -124,7 +159,10 @@ void Reactor::runCalls() {
 void Reactor::flushWriters() {
   IntrusiveList<Connection, InWriters> due;
   due.append(writers_);
-  while (!due.empty()) due.popFront().flush();
+  while (!due.empty()) {
+    Connection& connection = due.popFront();
+    connection.guard([&] { connection.flush(); });
+  }
 }
 
 void Reactor::reap() {
@@ -157,14 +195,6 @@ void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
   if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
 }
 
-PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                     ConnectHandler handler) {
-  if (!handler) throw std::invalid_argument("Reactor::openConnect: the handler is empty");
-  if (to->sa_family != AF_UNIX) return beginConnect(std::move(fd), to, length, std::move(handler));
-  if (!unixConnects_) unixConnects_ = std::make_unique<UnixConnects>(*this);
-  return unixConnects_->open(std::move(fd), to, length, std::move(handler));
-}
-
 void Reactor::writeSoon(Connection& connection) noexcept { writers_.pushBack(connection); }
 
 void Reactor::writeLater(Connection& connection) noexcept {
@@ -177,30 +207,41 @@ void Reactor::deferToNextTurn(Connection& connection) noexcept { deferred_.pushB
 TimePoint Reactor::now() const noexcept { return systemCalls().now(); }
 
 TimePoint Reactor::deadlineAfter(Duration delay) const {
+  requireThread();
   if (delay < Duration::zero()) throw std::invalid_argument("a delay cannot be negative");
   return later(now(), delay);
 }
 
 DelayedCall Reactor::callLater(Duration delay, Callback callback) {
-  return delayedCalls_.callAt(deadlineAfter(delay), std::move(callback));
+  return delayedCalls_.callAt(deadlineAfter(delay),
+                              required(std::move(callback), "callLater: the callback is empty"));
 }
 
-void Reactor::callSoon(Callback callback) { calls_.add(std::move(callback)); }
+void Reactor::callSoon(Callback callback) {
+  requireThread();
+  calls_.add(required(std::move(callback), "callSoon: the callback is empty"));
+}
 
 bool Reactor::callFromThread(Callback callback) {
+  required(callback, "callFromThread: the callback is empty");
   return calls_.addFromThread(callback, [this] { wake(); }) != CallQueue::Added::kRefused;
 }
 
 Reactor::TriggerId Reactor::addSystemEventTrigger(Phase phase, Event event, Callback callback) {
-  triggers_.push_back({++lastTrigger_, phase, event, std::move(callback)});
-  return lastTrigger_;
+  requireThread();
+  required(callback, "addSystemEventTrigger: the callback is empty");
+  triggers_.push_back({lastTrigger_ + 1, phase, event, std::move(callback)});
+  return ++lastTrigger_;
 }
 
 bool Reactor::removeSystemEventTrigger(TriggerId id) {
+  requireThread();
   return std::erase_if(triggers_, [id](const Trigger& trigger) { return trigger.id == id; }) > 0;
 }
 
 void Reactor::callWhenRunning(Callback callback) {
+  requireThread();
+  required(callback, "callWhenRunning: the callback is empty");
   if (running_) return runCallback(callback);
   addSystemEventTrigger(Phase::kAfter, Event::kStartup, std::move(callback));
 }
@@ -219,30 +260,83 @@ void Reactor::fire(Event event, Phase phase) {
   }
 }
 
-void Reactor::stopOnSignals() {
-  onStopSignals([this](int) { stop(); });
+SignalWatch& Reactor::signalWatch() {
+  requireThread();
+  if (!signals_) signals_ = std::make_unique<SignalWatch>(*this);
+  return *signals_;
 }
 
-void Reactor::onStopSignals(UniqueFunction<void(int)> callback) {
-  if (signals_) return signals_->callInstead(std::move(callback));
-  signals_ = std::make_unique<SignalWatch>([this] { wake(); }, std::move(callback));
+Reactor::SignalId Reactor::onSignal(int signal, SignalCallback callback) {
+  required(callback, "onSignal: the callback is empty");
+  return signalWatch().add(signal, std::make_shared<SignalCallback>(std::move(callback)));
+}
+
+bool Reactor::removeSignal(SignalId id) noexcept { return signals_ && signals_->remove(id); }
+
+void Reactor::stopOnSignals() {
+  onStopSignals([this](int) { stopSignalled(); });
+}
+
+// Whoever asks twice does not want to wait.
+void Reactor::stopSignalled() {
+  if (ending_) impatient_ = true;
+  stopping_ = true;
+}
+
+// The old ones go last: in between a signal would end the process.
+void Reactor::onStopSignals(SignalCallback callback) {
+  required(callback, "onStopSignals: the callback is empty");
+  SignalWatch& watch = signalWatch();
+  const auto callee = std::make_shared<SignalCallback>(std::move(callback));
+  std::array<SignalId, 2> ids{};
+  if (!SignalWatch::isIgnored(SIGINT)) ids[0] = watch.add(SIGINT, callee);
+  ids[1] = watch.add(SIGTERM, callee);
+  for (const SignalId old : std::exchange(stopSignals_, ids)) watch.remove(old);
 }
 
 void Reactor::deliverSignals() {
-  try {
-    signals_->deliver();
-  } catch (...) {
-    logException("a signal callback");
-  }
+  signals_->deliver([this](SignalCallback& callback, int signal) {
+    try {
+      callback(signal);
+    } catch (...) {
+      logException("a signal callback");
+    }
+  });
 }
 
+Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                               const SocketAddress& peer) {
+  requireOwner();
+  return makeStream(std::move(fd), required(std::move(protocol), "openStream: no protocol"), peer);
+}
+
+Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+  requireOwner();
+  return makeListener(std::move(fd),
+                      required(std::move(factory), "openListener: the factory is empty"),
+                      std::move(atEnd));
+}
+
+PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
+  requireOwner();
+  handler = required(std::move(handler), "openConnect: the handler is empty");
+  if (to->sa_family != AF_UNIX) return makeConnect(std::move(fd), to, length, std::move(handler));
+  if (!unixConnects_) unixConnects_ = std::make_unique<UnixConnects>(*this);
+  return unixConnects_->open(std::move(fd), to, length, std::move(handler));
+}
+
+// Each is told once, wherever in this a callback calls it again: the call that is under way takes
+// along what is there by then. One that is ending already is in no list.
 void Reactor::disconnectAll() {
-  IntrusiveList<ReactorObject, InReactor> open;
-  open.append(objects_);
-  while (!open.empty()) {
-    ReactorObject& object = open.front();
+  requireThread();
+  disconnecting_.append(objects_);
+  if (disconnectingAll_) return;
+  const Flagged disconnectingAll(disconnectingAll_);
+  while (!disconnecting_.empty()) {
+    ReactorObject& object = disconnecting_.popFront();
+    objects_.pushBack(object);  // Its end takes it out again.
     object.disconnectFromReactor();
-    assert(!(!open.empty() && &open.front() == &object));  // It has retired itself.
   }
 }
 
@@ -259,18 +353,39 @@ bool Reactor::disconnectMore(unsigned& rounds) noexcept {
 
 bool Reactor::inForkedChild() const noexcept { return ::getpid() != process_; }
 
+// A signal has its old effect from here on: who does not want to wait ends the process.
 void Reactor::abandonAll() noexcept {
+  signals_.reset();
   if (inForkedChild()) return forgetAll();
+  thread_ = std::this_thread::get_id();  // Callbacks that come from here may use the reactor.
   calls_.close([this](Callback& callback) { runCallback(callback); });
-  const TimePoint limit = now() + kAbandonLimit;
+  const TimePoint limit = now() + (impatient_ ? Duration::zero() : kEndLimit);
+  bool kernelAnswers = true;
   for (unsigned rounds = 0; disconnectMore(rounds);) {
-    poll(retired_.empty() ? Duration::zero() : Duration(std::chrono::milliseconds(1)));
+    kernelAnswers = kernelAnswers && mayPollHere() && pollAtEnd();
     reap();
-    if (now() < limit) continue;
-    log("penstock: the kernel did not let go of all buffers within 5 s; they are leaked");
+    if (objects_.empty() && retired_.empty()) continue;
+    if (!kernelAnswers && !objects_.empty()) continue;
+    if (kernelAnswers && now() < limit) continue;
+    log({LogLevel::kError,
+         kernelAnswers
+             ? "penstock: the kernel did not let go of all buffers in time; they are leaked"
+             : "penstock: a reactor was destroyed where the kernel does not let it end what is "
+               "open, as in another thread than ran it; its buffers are leaked"});
     break;
   }
   forgetAll();
+}
+
+// False: the kernel does not let this thread use the loop, or not any more.
+bool Reactor::pollAtEnd() noexcept {
+  try {
+    poll(retired_.empty() ? Duration::zero() : Duration(std::chrono::milliseconds(1)));
+    return true;
+  } catch (const std::exception& failure) {
+    log(std::string_view(failure.what()));
+    return false;
+  }
 }
 
 // Leaked, not freed: the kernel may still use it, or it is another process's.
@@ -279,38 +394,6 @@ void Reactor::forgetAll() noexcept {
   leaked_ = !objects_.empty() || !retired_.empty();
   while (!objects_.empty()) objects_.popFront();
   while (!retired_.empty()) retired_.popFront();
-}
-
-void Reactor::runCallback(Callback& callback) noexcept {
-  try {
-    callback();
-  } catch (...) {
-    logException("a callback");
-  }
-}
-
-void Reactor::log(std::string_view line) noexcept {
-  try {
-    log_(line);
-  } catch (...) {  // A log that throws has nobody to tell.
-  }
-}
-
-void Reactor::logException(std::string_view where) noexcept {
-  try {
-    std::string line = "penstock: exception from ";
-    line += where;
-    try {
-      throw;
-    } catch (const std::exception& exception) {
-      line += std::string(": ") + exception.what();
-    } catch (...) {
-      line += ": not a std::exception";
-    }
-    log(line);
-  } catch (...) {
-    log("penstock: exception from a callback; no memory to tell more");
-  }
 }
 
 }  // namespace penstock

@@ -5,6 +5,7 @@
 #include <penstock/runtime/call_queue.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/log.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/time.h>
@@ -39,14 +40,16 @@ struct InDeferred;
 
 enum class Backend { kAuto, kEpoll, kUring };
 
-// Takes one line without its line feed. The default writes it to stderr.
-using Log = UniqueFunction<void(std::string_view line)>;
-
 struct ReactorOptions {
-  // Which family. PENSTOCK_BACKEND=uring|epoll|auto in the environment has the last word.
+  // Which family. For kAuto, PENSTOCK_BACKEND=uring|epoll|auto in the environment decides, if it is
+  // set. A family that is named here is what the program needs, and the environment has no say.
   Backend backend = Backend::kAuto;
 
-  // Exceptions from callbacks, refused accepts and the like; never one line per message.
+  // PENSTOCK_BACKEND decides even where `backend` names a family.
+  bool environmentDecides = false;
+
+  // Exceptions from callbacks, refused accepts and the like; never one line per message. The
+  // default writes lines to stderr.
   Log log = {};
 
   // How many calls of callFromThread() may wait.
@@ -71,8 +74,11 @@ struct ReactorOptions {
   std::uint32_t uringFeaturesOff = 0;
 };
 
-// One loop, for one thread: the one that created it. Unless said otherwise
-// every member is for that thread only. Twisted: IReactorCore, IReactorTime, IReactorThreads.
+// One loop, for one thread: the first that calls run() or iterate(), and until then the one that
+// created it. Unless said otherwise every member is for that thread only; those that begin or
+// arrange something, and disconnectAll(), throw std::logic_error in any other, on every backend.
+// What is called in between must be ordered by the program, as by starting or joining a thread.
+// Twisted: IReactorCore, IReactorTime, IReactorThreads.
 class PENSTOCK_API Reactor {
  public:
   // The best family that works here (see backends.h). Throws std::system_error with the remedy
@@ -81,8 +87,10 @@ class PENSTOCK_API Reactor {
   static std::unique_ptr<Reactor> create(ReactorOptions options = {});
 
   // Makes the calls that callFromThread() took, disconnects everything, telling the protocols, and
-  // waits until the kernel has let go. Not from inside a callback. In a forked child it does none
-  // of this: what is open is the parent's.
+  // waits until the kernel has let go. Not from inside a callback. In another thread once run() has
+  // returned there; with connections still open, io_uring then leaks what the kernel uses of them
+  // and logs it, for only their own thread can end them. In a forked child it does none of this:
+  // what is open is the parent's.
   virtual ~Reactor();
 
   Reactor(const Reactor&) = delete;
@@ -93,8 +101,11 @@ class PENSTOCK_API Reactor {
   // --- Running ---------------------------------------------------------------------------------
 
   // Fires the startup triggers, runs turns until stop(), then fires the shutdown triggers and
-  // disconnects everything, also what that makes callbacks open. May be called again afterwards.
-  // Throws std::logic_error when it runs already or in a callback.
+  // disconnects everything, also what that makes callbacks open, and waits at most 5 s for the
+  // kernel to let go of it; a second signal of stopOnSignals() ends that wait. May be called again
+  // afterwards. Throws std::logic_error when it runs already, in a callback, in a thread or a
+  // forked child that it is not for; std::system_error if the kernel takes the loop itself away.
+  // What callbacks throw is logged, and memory that is short costs a connection, not the loop.
   void run();
 
   // Ends run() after the present turn. In a callback or before run(); see callFromThread().
@@ -119,6 +130,8 @@ class PENSTOCK_API Reactor {
   // --- Time and calls --------------------------------------------------------------------------
 
   TimePoint now() const noexcept;
+
+  // Here and below an empty callback throws std::invalid_argument.
 
   // Calls `callback` once, `delay` or more from now. A negative delay throws
   // std::invalid_argument.
@@ -145,13 +158,24 @@ class PENSTOCK_API Reactor {
   // Calls `callback` as soon as the reactor runs: now, if it does.
   void callWhenRunning(Callback callback);
 
-  // SIGINT and SIGTERM stop the loop, while this reactor lives. One reactor of a process at a
-  // time; a second throws std::logic_error.
+  using SignalCallback = UniqueFunction<void(int signal)>;
+  using SignalId = std::uint64_t;
+
+  // Calls `callback(signal)` in the loop's thread when the process gets `signal`, instead of what
+  // would happen then, until it is removed or the reactor ends. A signal that comes several times
+  // before the loop looks is told once. All that ask for a signal are told, also in other reactors.
+  // Throws std::invalid_argument for what cannot be caught (SIGKILL) or cannot wait (SIGSEGV).
+  // A forked child does not inherit it. Twisted leaves this to Python's signal.signal.
+  SignalId onSignal(int signal, SignalCallback callback);
+  bool removeSignal(SignalId id) noexcept;  // False: there is none such.
+
+  // SIGINT and SIGTERM stop the loop, while this reactor lives. A SIGINT that is ignored stays so:
+  // a shell starts its background jobs like that.
   void stopOnSignals();
 
-  // The same two signals call `callback(signal)` in the loop's thread instead. Either may be
-  // called again, also from inside `callback`: the last one counts.
-  void onStopSignals(UniqueFunction<void(int signal)> callback);
+  // The same two signals call `callback(signal)` in the loop's thread instead, also while run()
+  // ends. Either may be called again, also from inside `callback`: the last one counts.
+  void onStopSignals(SignalCallback callback);
 
   // --- Opening things (transports/ is the comfortable way) -------------------------------------
 
@@ -160,18 +184,18 @@ class PENSTOCK_API Reactor {
 
   // Makes a connection of a connected stream socket made with socketFlags(). connectionMade()
   // is called before this returns. `peer` is what getPeer() will tell; if it is empty, the kernel
-  // is asked now. Throws std::invalid_argument for a null protocol.
-  virtual Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                                const SocketAddress& peer = {}) = 0;
+  // is asked now. Like the two below it throws std::invalid_argument for a null protocol or an
+  // empty callable.
+  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer = {});
 
-  // Accepts from a listening socket; each connection gets a protocol of `factory`. Throws
-  // std::invalid_argument for an empty factory. `atEnd` is called when the listening ends, however
-  // it does, before the descriptor is closed.
-  virtual Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) = 0;
+  // Accepts from a listening socket; each connection gets a protocol of `factory`. `atEnd`, which
+  // may be empty, is called when the listening ends, however it does, before the descriptor is
+  // closed.
+  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {});
 
   // Connects a socket made with socketFlags(); `handler` is called once, never from inside this
-  // call. Waits without limit: for an answer, or for room in the backlog of a UNIX socket. Throws
-  // std::invalid_argument for an empty handler.
+  // call. Waits without limit: for an answer, or for room in the backlog of a UNIX socket.
   PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler);
 
@@ -183,7 +207,8 @@ class PENSTOCK_API Reactor {
   };
   virtual Memory memory() const noexcept = 0;
 
-  // Disconnects everything open. Twisted: disconnectAll.
+  // Disconnects everything open. From inside a callback of one that is being disconnected, what
+  // was opened meanwhile follows the rest. Twisted: disconnectAll.
   void disconnectAll();
 
   // --- For the parts of the runtime ------------------------------------------------------------
@@ -196,9 +221,17 @@ class PENSTOCK_API Reactor {
   BufferPool& buffers() noexcept { return buffers_; }
   const BufferPool& buffers() const noexcept { return buffers_; }
   TimePoint deadlineAfter(Duration delay) const;
-  void log(std::string_view line) noexcept;
-  void logException(std::string_view where) noexcept;  // Inside a catch block.
-  void runCallback(Callback& callback) noexcept;       // Logs what it throws.
+
+  // Throws std::logic_error in a thread that this is not for.
+  void requireThread() const {
+    if (std::this_thread::get_id() != thread_) refuseThread();
+  }
+
+  void log(LogRecord record) noexcept;  // Escapes its text, and names what it is about.
+  void log(std::string_view line) noexcept { log(LogRecord{LogLevel::kWarning, line}); }
+  void logException(std::string_view where, const Transport* connection = nullptr,
+                    const Listener* listener = nullptr) noexcept;  // Inside a catch block.
+  void runCallback(Callback& callback) noexcept;                   // Logs what it throws.
 
   // Calls `visit` with everything open, and nothing that it opens; it may end any of it.
   template <class Visit>
@@ -224,9 +257,15 @@ class PENSTOCK_API Reactor {
   virtual void poll(std::optional<Duration> timeout) = 0;  // Wait; run what became ready.
   void reap();  // Frees what was retired and the kernel has let go.
 
-  // openConnect() of any family but UNIX.
-  virtual PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                       ConnectHandler handler) = 0;
+  // What openStream() and its like do, by the family. makeConnect() makes none of a UNIX socket.
+  virtual Transport& makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                const SocketAddress& peer) = 0;
+  virtual Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) = 0;
+  virtual PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                      ConnectHandler handler) = 0;
+
+  // Whether the kernel lets the present thread wait for what is in flight. Asked at the end.
+  virtual bool mayPollHere() const noexcept { return true; }
 
   virtual void submit() {}           // Hands prepared work to the kernel without waiting.
   virtual void wake() noexcept = 0;  // Any thread, and signal handlers.
@@ -252,11 +291,19 @@ class PENSTOCK_API Reactor {
 
   static constexpr std::size_t kHoldersKept = 64;
 
+  void takeThread();
+  [[noreturn]] static void refuseThread();
+  void requireOwner() const;
   void turn(std::optional<Duration> atMost);
+  void end();
   std::optional<Duration> waitTime(std::optional<Duration> atMost) const;
   bool disconnectMore(unsigned& rounds) noexcept;
+  bool pollAtEnd() noexcept;
   void forgetAll() noexcept;
+  void logPlain(LogRecord record) noexcept;
   void fire(Event event, Phase phase);
+  void stopSignalled();
+  SignalWatch& signalWatch();
   void deliverSignals();
 
   BufferPool buffers_;
@@ -264,8 +311,11 @@ class PENSTOCK_API Reactor {
   DelayedCalls delayedCalls_{*this};
   CallQueue calls_;
   const pid_t process_;
+  std::thread::id thread_;
+  bool threadIsFinal_ = false;  // It has run there.
   Log log_;
   IntrusiveList<ReactorObject, InReactor> objects_;
+  IntrusiveList<ReactorObject, InReactor> disconnecting_;  // By the disconnectAll() that runs.
   IntrusiveList<ReactorObject, InReactor> retired_;
   IntrusiveList<Connection, InDeferred> deferred_;
   std::vector<std::unique_ptr<WriteBuffer>> holders_;  // Not in use.
@@ -275,9 +325,13 @@ class PENSTOCK_API Reactor {
   IntrusiveList<Connection, InWriters> stalled_;  // Write once the pause is over.
   Timer stallOver_{*this, [this] { writers_.append(stalled_); }};
   std::unique_ptr<UnixConnects> unixConnects_;  // Null before the first.
+  std::array<SignalId, 2> stopSignals_{};       // Of onStopSignals(); 0: none.
   bool running_ = false;
   bool stopping_ = false;
+  bool ending_ = false;     // run() disconnects what is open.
+  bool impatient_ = false;  // It is not to be waited for any longer.
   bool inTurn_ = false;
+  bool disconnectingAll_ = false;
   bool leaked_ = false;
 
  protected:

@@ -1,21 +1,45 @@
 #include <penstock/runtime/reactor.h>
 #include <penstock/runtime/timer.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace penstock {
 
+namespace {
+
+// Lies in a timer's callback while that runs elsewhere, and is destroyed with the timer.
+class StandIn {
+ public:
+  explicit StandIn(bool& timerGone) noexcept : timerGone_(&timerGone) {}
+  StandIn(StandIn&& other) noexcept : timerGone_(std::exchange(other.timerGone_, nullptr)) {}
+  ~StandIn() {
+    if (timerGone_) *timerGone_ = true;
+  }
+  void operator()() const noexcept {}
+
+ private:
+  bool* timerGone_;
+};
+
+}  // namespace
+
 Timer::Timer(Reactor& reactor, Callback callback)
-    : TimerEntry(&Timer::fired), reactor_(reactor), callback_(std::move(callback)) {}
+    : TimerEntry(&Timer::fired),
+      reactor_(reactor),
+      callback_(required(std::move(callback), "Timer: the callback is empty")) {}
 
 void Timer::arm(Duration delay) { reactor_.timers().arm(*this, reactor_.deadlineAfter(delay)); }
 
 void Timer::cancel() noexcept { reactor_.timers().cancel(*this); }
 
+// The callback may destroy the timer, and what it has captured must outlive that.
 void Timer::fired(TimerEntry& entry) {
   auto& timer = static_cast<Timer&>(entry);
-  timer.reactor_.runCallback(timer.callback_);
+  bool gone = false;
+  Callback callback = std::move(timer.callback_);
+  timer.callback_ = StandIn(gone);
+  timer.reactor_.runCallback(callback);
+  if (!gone) timer.callback_ = std::move(callback);
 }
 
 struct DelayedCall::Entry : TimerEntry {

@@ -14,10 +14,11 @@ namespace penstock {
 class Reactor;
 
 // A timer that its owner embeds: arming and cancelling it allocates nothing. It must not outlive
-// the reactor. The callback may arm, cancel or destroy the timer; an exception from it is logged
-// and the loop lives on. Loop thread only.
+// the reactor. The callback may arm, cancel or destroy the timer, and goes on with what it has
+// captured; an exception from it is logged and the loop lives on. Loop thread only.
 class PENSTOCK_API Timer : private TimerEntry {
  public:
+  // Throws std::invalid_argument if `callback` is empty.
   Timer(Reactor& reactor, Callback callback);
 
   // (Re-)starts it: the callback comes once, `delay` or more from now, never earlier.

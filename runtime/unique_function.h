@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <new>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -12,7 +14,10 @@ template <class Signature>
 class UniqueFunction;
 
 // Like std::function, but takes move-only callables (a lambda that owns a unique_ptr), and never
-// allocates for those of up to kInline bytes. Calling an empty one is a programming error.
+// allocates for those of up to kInline bytes. Calling an empty one is a programming error: whoever
+// takes one to call it later refuses an empty one at once (see required()). A call runs the
+// callable where it lies, so what holds it must outlive the call; whoever cannot promise that moves
+// it out first, which costs a copy of kInline bytes where the callable is plain data.
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> {
  public:
@@ -51,8 +56,9 @@ class UniqueFunction<R(Args...)> {
  private:
   struct Table {
     R (*call)(void*, Args&&...);
-    void (*moveTo)(void* from, void* to) noexcept;  // Leaves `from` destroyed.
-    void (*destroy)(void*) noexcept;
+    void (*moveTo)(void* from,
+                   void* to) noexcept;  // Leaves `from` destroyed. Null: copy the bytes.
+    void (*destroy)(void*) noexcept;    // Null: there is nothing to do.
   };
 
   template <class F>
@@ -62,29 +68,39 @@ class UniqueFunction<R(Args...)> {
   }
 
   template <class F>
-  static constexpr Table kInlineTable{[](void* at, Args&&... args) -> R {
-                                        return (*static_cast<F*>(at))(std::forward<Args>(args)...);
-                                      },
-                                      [](void* from, void* to) noexcept {
-                                        ::new (to) F(std::move(*static_cast<F*>(from)));
-                                        static_cast<F*>(from)->~F();
-                                      },
-                                      [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
+  static R callInline(void* at, Args&&... args) {
+    return (*static_cast<F*>(at))(std::forward<Args>(args)...);
+  }
 
   template <class F>
-  static constexpr Table kHeapTable{
-      [](void* at, Args&&... args) -> R {
-        return (**static_cast<F**>(at))(std::forward<Args>(args)...);
-      },
-      [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
-      [](void* at) noexcept { delete *static_cast<F**>(at); }};
+  static constexpr Table inlineTable() {
+    if constexpr (std::is_trivially_copyable_v<F>) return {&callInline<F>, nullptr, nullptr};
+    return {&callInline<F>,
+            [](void* from, void* to) noexcept {
+              ::new (to) F(std::move(*static_cast<F*>(from)));
+              static_cast<F*>(from)->~F();
+            },
+            [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
+  }
+
+  template <class F>
+  static constexpr Table kInlineTable = inlineTable<F>();
+
+  template <class F>
+  static constexpr Table kHeapTable{[](void* at, Args&&... args) -> R {
+                                      return (**static_cast<F**>(at))(std::forward<Args>(args)...);
+                                    },
+                                    nullptr,
+                                    [](void* at) noexcept { delete *static_cast<F**>(at); }};
 
   void take(UniqueFunction& other) noexcept {
-    if (other.table_) other.table_->moveTo(other.storage_, storage_);
     table_ = std::exchange(other.table_, nullptr);
+    if (table_ && table_->moveTo) return table_->moveTo(other.storage_, storage_);
+    if (table_) std::memcpy(storage_, other.storage_, kInline);
   }
   void clear() noexcept {
-    if (const Table* table = std::exchange(table_, nullptr)) table->destroy(storage_);
+    const Table* table = std::exchange(table_, nullptr);
+    if (table && table->destroy) table->destroy(storage_);
   }
 
   const Table* table_ = nullptr;
@@ -92,5 +108,13 @@ class UniqueFunction<R(Args...)> {
 };
 
 using Callback = UniqueFunction<void()>;
+
+// Passes `given` on, a callable or a pointer to be kept for later. Throws std::invalid_argument
+// with `complaint` if it is empty: here the caller still sees who passed it.
+template <class Given>
+Given&& required(Given&& given, const char* complaint) {
+  if (!given) throw std::invalid_argument(complaint);
+  return std::forward<Given>(given);
+}
 
 }  // namespace penstock

@@ -1,3 +1,4 @@
+#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/tools/endpoint.h>
 #include <penstock/transports/resolver.h>
@@ -15,7 +16,8 @@ bool isUnix(const std::string& text) { return text.starts_with("unix:"); }
 Address lookUp(const HostAndPort& place) {
   const Resolution found = lookUpHost(place.host);
   if (!found.error) return found.addresses.front().withPort(place.port);
-  throw std::invalid_argument("cannot resolve '" + place.host + "': " + found.error.message());
+  throw std::invalid_argument("cannot resolve " + inQuotes(place.host) + ": " +
+                              found.error.message());
 }
 
 // What goes wrong is told with the option that named the place.
@@ -55,8 +57,8 @@ Endpoint Endpoint::toConnect(const std::string& text) {
 
 void Endpoint::checkTarget() const {
   if (address_.isUnix()) return;
-  if (host_.empty()) throw std::invalid_argument("'" + text_ + "' names no host");
-  if (address_.port() == 0) throw std::invalid_argument("'" + text_ + "' names no port");
+  if (host_.empty()) throw std::invalid_argument(inQuotes(text_) + " names no host");
+  if (address_.port() == 0) throw std::invalid_argument(inQuotes(text_) + " names no port");
 }
 
 Listener& Endpoint::listen(Reactor& reactor, ProtocolFactory factory) const {

@@ -1,6 +1,6 @@
 // The `penstock` command: registers its subcommands and turns what goes wrong into one line.
+#include <penstock/runtime/escaped.h>
 #include <penstock/tools/command.h>
-#include <penstock/tools/one_line.h>
 
 #include <CLI/CLI.hpp>
 
@@ -15,6 +15,7 @@ namespace penstock::tools {
 namespace {
 
 constexpr int kBadInput = 2;
+constexpr std::size_t kMostComplained = 512;  // Whatever the mistake repeats.
 
 void addCommands(CLI::App& app) {
   addEcho(app);
@@ -29,7 +30,7 @@ void addCommands(CLI::App& app) {
 
 // Scripts and people get one line per mistake.
 int complain(const std::string& message) {
-  std::fprintf(stderr, "penstock: %s\n", oneLine(message).c_str());
+  std::fprintf(stderr, "penstock: %s\n", escaped(message, kMostComplained).c_str());
   return kBadInput;
 }
 
@@ -38,8 +39,9 @@ std::string noCommand(const CLI::App& app) {
   const std::string help = "; try penstock --help";
   const std::vector<std::string> typed = app.remaining();
   if (typed.empty()) return "a command is missing" + help;
-  if (!typed.front().starts_with('-')) return "there is no command '" + typed.front() + "'" + help;
-  return "'" + typed.front() + "' stands where a command is expected" + help;
+  if (!typed.front().starts_with('-'))
+    return "there is no command " + inQuotes(typed.front()) + help;
+  return inQuotes(typed.front()) + " stands where a command is expected" + help;
 }
 
 // A word that the command does not take, or nothing. Told before what is missing: mostly that was
@@ -48,7 +50,7 @@ std::string unexpected(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands()) {
     const std::vector<std::string> typed = command->remaining();
     if (typed.empty()) continue;
-    return command->get_name() + " takes no '" + typed.front() + "'; try penstock " +
+    return command->get_name() + " takes no " + inQuotes(typed.front()) + "; try penstock " +
            command->get_name() + " --help";
   }
   return {};

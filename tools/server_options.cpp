@@ -1,4 +1,5 @@
 #include <penstock/runtime/backends.h>
+#include <penstock/runtime/escaped.h>
 #include <penstock/tools/server_options.h>
 
 #include <CLI/CLI.hpp>
@@ -27,7 +28,8 @@ bool readNumber(const std::string& text, Number& number) {
 // too large.
 std::string complaintOfBytes(std::string& text) {
   std::uint64_t bytes = 0;
-  if (!readNumber(text, bytes) || bytes == 0) return "'" + text + "' is no number of bytes above 0";
+  if (!readNumber(text, bytes) || bytes == 0)
+    return inQuotes(text) + " is no number of bytes above 0";
   text = std::to_string(bytes);  // CLI11 would take leading zeros for octal.
   return {};
 }
@@ -35,7 +37,7 @@ std::string complaintOfBytes(std::string& text) {
 std::string complaintOfSeconds(std::string& text) {
   double seconds = 0;
   if (readNumber(text, seconds) && seconds >= 0 && seconds <= kMostDrainSeconds) return {};
-  return "'" + text + "' is no number of seconds from 0 to 86400";
+  return inQuotes(text) + " is no number of seconds from 0 to 86400";
 }
 
 std::string complaintOfBackend(std::string& name) {
@@ -64,7 +66,9 @@ CLI::App& addServerCommand(CLI::App& app, const std::string& name, const std::st
       .add_option("--listen", options.listen, "Where: HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH")
       ->type_name("PLACE")
       ->required();
-  command.add_option("--backend", parsed->backend, "uring, epoll or auto; PENSTOCK_BACKEND wins")
+  command
+      .add_option("--backend", parsed->backend,
+                  "uring, epoll or auto: what PENSTOCK_BACKEND says, or what works")
       ->type_name("NAME")
       ->check(CLI::Validator(&complaintOfBackend, ""));
   command.add_option("--bytes-limit", options.bytesLimit, "Close each connection after N bytes")

@@ -1,4 +1,4 @@
-#include <penstock/tools/one_line.h>
+#include <penstock/runtime/escaped.h>
 #include <penstock/tools/session.h>
 #include <penstock/transports/address.h>
 
@@ -96,7 +96,7 @@ void Session::finish() {
 }
 
 void Session::log(const std::string& what) const {
-  std::fprintf(stderr, "penstock: %s\n", oneLine(peer_ + " " + what).c_str());
+  std::fprintf(stderr, "penstock: %s %s\n", escaped(peer_).c_str(), escaped(what).c_str());
 }
 
 std::string Session::summary(std::error_code why) const {

@@ -1,4 +1,5 @@
 #include <penstock/runtime/errors.h>
+#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/system_calls.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/transports/address.h>
@@ -23,7 +24,7 @@ constexpr std::size_t kPathOffset = offsetof(sockaddr_un, sun_path);
 constexpr std::size_t kLongestUnixName = sizeof(sockaddr_un::sun_path) - 1;
 
 [[noreturn]] void refuse(std::string_view input, std::string_view expected) {
-  throw std::invalid_argument("\"" + std::string(input) + "\": " + std::string(expected));
+  throw std::invalid_argument("\"" + escaped(input) + "\": " + std::string(expected));
 }
 
 template <class Sockaddr>

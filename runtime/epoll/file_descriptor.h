@@ -19,6 +19,9 @@ namespace penstock::epoll {
 class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
  public:
   void ready(std::uint32_t events) final;
+  void readyFailed() noexcept final {
+    connectionLost(std::make_error_code(std::errc::not_enough_memory));
+  }
   void flush() final { doWrite(); }
   bool inUseByKernel() const noexcept final { return false; }
 

@@ -40,18 +40,18 @@ Reactor::Memory Reactor::memory() const noexcept {
   return {buffers().queuedBytes(), buffers().allocatedBytes(), receiveBlocks_.allocatedBytes()};
 }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                                const SocketAddress& peer) {
+Transport& Reactor::makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                               const SocketAddress& peer) {
   const bool isUnix = isUnixSocket(fd.get());
   return Stream::open(*this, std::move(fd), std::move(protocol), isUnix, peer);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
   return Acceptor::open(*this, std::move(fd), std::move(factory), std::move(atEnd));
 }
 
-PendingConnect& Reactor::beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                      ConnectHandler handler) {
+PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
 }
 
@@ -92,7 +92,16 @@ void Reactor::dispatch(Handle handle) {
   while (!fresh_.empty()) {
     Connection& connection = fresh_.popFront();
     writers_.pushBack(connection);
-    static_cast<FileDescriptor&>(connection).doWriteEarly();
+    connection.guard([&] { static_cast<FileDescriptor&>(connection).doWriteEarly(); });
+  }
+}
+
+void Reactor::handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept {
+  try {
+    handler.ready(events);
+  } catch (...) {
+    logException("the work of an event");
+    handler.readyFailed();
   }
 }
 
@@ -102,11 +111,11 @@ void Reactor::poll(std::optional<Duration> timeout) {
   const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
   for (int i = 0; i < count; ++i) {
     auto& handler = *static_cast<ReadyHandler*>(events_[i].data.ptr);
-    dispatch([&] { handler.ready(events_[i].events); });
+    dispatch([&] { handleEvent(handler, events_[i].events); });
   }
   while (!again.empty()) {
     auto& descriptor = static_cast<FileDescriptor&>(again.popFront());
-    dispatch([&] { descriptor.doRead(); });
+    dispatch([&] { descriptor.guard([&] { descriptor.doRead(); }); });
   }
 }
 

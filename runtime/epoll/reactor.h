@@ -20,6 +20,10 @@ class ReadyHandler {
  public:
   virtual void ready(std::uint32_t events) = 0;
 
+  // ready() threw, as when memory is short; that was logged. What is level-triggered is reported
+  // again anyway.
+  virtual void readyFailed() noexcept {}
+
  protected:
   ~ReadyHandler() = default;
 };
@@ -33,10 +37,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int pollDescriptor() const noexcept override { return epoll_.get(); }
   int socketFlags() const noexcept override;
   Memory memory() const noexcept override;
-
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                        const SocketAddress& peer = {}) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
 
   // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
   // std::system_error.
@@ -57,8 +57,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   Block* receiveBlock(bool bulk) noexcept { return receiveBlocks_.take(bulk); }
 
  protected:
-  PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                               ConnectHandler handler) override;
+  Transport& makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer) override;
+  Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) override;
+  PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
   void poll(std::optional<Duration> timeout) override;
   void wake() noexcept override;
   bool hasReadyWork() const noexcept override;
@@ -70,6 +74,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   template <class Handle>
   void dispatch(Handle handle);
+  void handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept;
 
   ReceiveBlocks receiveBlocks_;
   OwnedFd epoll_;

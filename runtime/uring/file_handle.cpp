@@ -35,18 +35,18 @@ FileHandle::~FileHandle() {
 Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
 
 void FileHandle::readCompletes(Operation& operation, int result, std::uint32_t flags) {
-  static_cast<FileHandle&>(static_cast<OperationNode<Reading>&>(operation))
-      .readCompleted(result, flags);
+  auto& handle = static_cast<FileHandle&>(static_cast<OperationNode<Reading>&>(operation));
+  handle.guard([&] { handle.readCompleted(result, flags); });
 }
 
 void FileHandle::writeCompletes(Operation& operation, int result, std::uint32_t flags) {
-  static_cast<FileHandle&>(static_cast<OperationNode<Writing>&>(operation))
-      .writeCompleted(result, flags);
+  auto& handle = static_cast<FileHandle&>(static_cast<OperationNode<Writing>&>(operation));
+  handle.guard([&] { handle.writeCompleted(result, flags); });
 }
 
 void FileHandle::watchCompletes(Operation& operation, int result, std::uint32_t flags) {
-  static_cast<FileHandle&>(static_cast<OperationNode<Watching>&>(operation))
-      .hangUpSeen(result, flags);
+  auto& handle = static_cast<FileHandle&>(static_cast<OperationNode<Watching>&>(operation));
+  handle.guard([&] { handle.hangUpSeen(result, flags); });
 }
 
 void FileHandle::startReading() {

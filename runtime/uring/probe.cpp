@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,14 +26,7 @@ constexpr std::uint16_t kGroup = 0;
 constexpr std::uint16_t kBuffers = 8;
 constexpr std::uint32_t kBufferSize = 256;
 
-bool worksDeferTaskrun() noexcept {
-  TrialRing trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-  return trial.error() == 0 && trial.ask([](io_uring_sqe& e) { io_uring_prep_nop(&e); }).res == 0;
-}
-
-bool worksWaitTimeout() noexcept {
-  TrialRing trial(0);
-  if (trial.error() != 0) return false;
+bool worksWaitTimeout(TrialRing& trial) noexcept {
   RingCalls calls;
   return calls.enter(trial.ring(), 0, 1, IORING_ENTER_GETEVENTS, Duration(1000)) == -ETIME;
 }
@@ -40,7 +34,7 @@ bool worksWaitTimeout() noexcept {
 // Buffers of a group for a trial, registered with its ring.
 class TrialBuffers {
  public:
-  explicit TrialBuffers(TrialRing& trial) noexcept {
+  explicit TrialBuffers(TrialRing& trial) noexcept : trial_(trial) {
     if (::posix_memalign(&ring_, 4096, 4096) != 0) return;
     std::memset(ring_, 0, 4096);
     io_uring_buf_reg registration{};
@@ -57,22 +51,28 @@ class TrialBuffers {
     }
     io_uring_smp_store_release(&static_cast<io_uring_buf_ring*>(ring_)->tail, kBuffers);
   }
-  ~TrialBuffers() { std::free(ring_); }
+  ~TrialBuffers() {
+    io_uring_buf_reg registration{};
+    registration.bgid = kGroup;
+    RingCalls calls;
+    if (works_) calls.registerWith(trial_.ring(), IORING_UNREGISTER_PBUF_RING, &registration, 1);
+    std::free(ring_);
+  }
   TrialBuffers(const TrialBuffers&) = delete;
   TrialBuffers& operator=(const TrialBuffers&) = delete;
 
   bool works() const noexcept { return works_; }
 
  private:
+  TrialRing& trial_;
   void* ring_ = nullptr;
   std::array<char, kBuffers * kBufferSize> memory_;
   bool works_ = false;
 };
 
-bool worksBufferRing(std::uint16_t receiveFlags, bool wantMore, int expected) noexcept {
-  TrialRing trial(0);
+bool worksBufferRing(TrialRing& trial, std::uint16_t receiveFlags, bool wantMore, int expected) {
   const Pair pair;
-  if (trial.error() != 0 || !pair.near) return false;
+  if (!pair.near) return false;
   auto buffers = std::make_unique<TrialBuffers>(trial);
   if (!buffers->works()) return false;
   const std::array<char, 2 * kBufferSize> data{};
@@ -86,19 +86,14 @@ bool worksBufferRing(std::uint16_t receiveFlags, bool wantMore, int expected) no
   const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
   const bool works =
       answer.res == expected && (answer.flags & IORING_CQE_F_BUFFER) && more == wantMore;
-  if (more) {  // The kernel may still write into the buffers: end the request before they go.
-    ::shutdown(pair.near.get(), SHUT_RDWR);
-    io_uring_cqe last = trial.next();
-    while (last.flags & IORING_CQE_F_MORE) last = trial.next();
-  }
+  if (more) trial.end(answer.user_data);  // The kernel may still write into the buffers.
   return works;
 }
 
-bool worksMultishotAccept() noexcept {
-  TrialRing trial(0);
+bool worksMultishotAccept(TrialRing& trial) {
   OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (trial.error() != 0 || !listener || !client) return false;
+  if (!listener || !client) return false;
   sockaddr_un name{};
   name.sun_family = AF_UNIX;  // Nothing but the family: the kernel picks an abstract name.
   socklen_t length = sizeof name.sun_family;
@@ -112,27 +107,67 @@ bool worksMultishotAccept() noexcept {
     entry.ioprio |= IORING_ACCEPT_MULTISHOT;
   });
   const OwnedFd accepted(answer.res > 0 ? answer.res : -1);
-  return answer.res >= 0 && (answer.flags & IORING_CQE_F_MORE);
+  const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
+  if (more) trial.end(answer.user_data);
+  return answer.res >= 0 && more;
 }
 
 // To its own sender: nothing else is needed for a network socket that is connected.
-bool worksZeroCopySend() noexcept {
-  TrialRing trial(0);
+bool worksZeroCopySend(TrialRing& trial) {
   const OwnedFd self(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   auto* address = reinterpret_cast<sockaddr*>(&name);
   socklen_t length = sizeof name;
-  if (trial.error() != 0 || ::bind(self.get(), address, length) < 0) return false;
+  if (::bind(self.get(), address, length) < 0) return false;
   ::getsockname(self.get(), address, &length);
   if (::connect(self.get(), address, length) < 0) return false;
   static constexpr char kByte = 'x';  // The kernel may look at it later.
   const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
     io_uring_prep_send_zc(&entry, self.get(), &kByte, 1, MSG_NOSIGNAL, kSendZeroCopyReportUsage);
   });
-  return answer.res == 1 &&
-         (!(answer.flags & IORING_CQE_F_MORE) || (trial.next().flags & IORING_CQE_F_NOTIF));
+  return answer.res == 1 && (!(answer.flags & IORING_CQE_F_MORE) ||
+                             (trial.next(answer.user_data).flags & IORING_CQE_F_NOTIF));
+}
+
+constexpr const char* kWorks =
+    "io_uring works: each operation that it needs was submitted and completed";
+
+// What the first usable ring of this process could do, with kKnown. No lock: two threads that look
+// at the same time find the same, and a forked child may look at any time.
+constexpr std::uint32_t kKnown = 1U << 31;
+std::atomic<std::uint32_t> known{0};
+
+std::uint32_t featuresOn(TrialRing& trial) {
+  std::uint32_t found = 0;
+  const auto add = [&](Feature feature, bool works) {
+    if (works) found |= feature;
+  };
+  add(kDeferTaskrun, trial.defersTaskrun());
+  add(kWaitTimeout, worksWaitTimeout(trial));
+  add(kBufferRing, worksBufferRing(trial, 0, false, kBufferSize));
+  add(kMultishotReceive, worksBufferRing(trial, IORING_RECV_MULTISHOT, true, kBufferSize));
+  add(kReceiveBundles, worksBufferRing(trial, kRecvSendBundle, false, 2 * kBufferSize));
+  add(kMultishotAccept, worksMultishotAccept(trial));
+  add(kZeroCopySend, worksZeroCopySend(trial));
+  return found;
+}
+
+Usability usabilityOn(TrialRing& trial) {
+  const int result = trial.ask([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res;
+  if (result != 0) {
+    return {false,
+            "a ring can be made but not used: io_uring_enter failed with " +
+                std::system_category().message(-result),
+            "allow io_uring_enter in the seccomp filter"};
+  }
+  for (const OperationProbe& operation : probeEssentials(trial)) {
+    if (operation.works) continue;
+    return {false, std::string("the io_uring of this kernel has no ") + operation.name,
+            "use Linux 5.10 or newer, or lift the restriction on it"};
+  }
+  return {true, kWorks, ""};
 }
 
 std::string disabledBySysctl() {
@@ -150,7 +185,7 @@ Usability explainRefusal(int error) {
             "set it with: sysctl kernel.io_uring_disabled=0"};
   }
   if (error == -EPERM || error == -EACCES) {
-    return {false, "io_uring_setup is refused, as by a seccomp filter or a security module",
+    return {false, "io_uring is refused, as by a seccomp filter or a security module",
             "allow io_uring_setup, io_uring_enter and io_uring_register in the filter, for "
             "containers with a seccomp profile that has them"};
   }
@@ -169,34 +204,20 @@ Usability explainRefusal(int error) {
           "run penstock doctor on the machine and report what it prints"};
 }
 
-std::uint32_t probeFeatures() noexcept {
-  std::uint32_t found = 0;
-  if (worksDeferTaskrun()) found |= kDeferTaskrun;
-  if (worksWaitTimeout()) found |= kWaitTimeout;
-  if (worksBufferRing(0, false, kBufferSize)) found |= kBufferRing;
-  if (worksBufferRing(IORING_RECV_MULTISHOT, true, kBufferSize)) found |= kMultishotReceive;
-  if (worksBufferRing(kRecvSendBundle, false, 2 * kBufferSize)) found |= kReceiveBundles;
-  if (worksMultishotAccept()) found |= kMultishotAccept;
-  if (worksZeroCopySend()) found |= kZeroCopySend;
+Usability probeUsability() {
+  if (known.load() & kKnown) return {true, kWorks, ""};
+  TrialRing trial;
+  if (trial.error() != 0) return explainRefusal(trial.error());
+  Usability found = usabilityOn(trial);
+  if (found.usable) known.store(kKnown | featuresOn(trial));
   return found;
 }
 
-Usability probeUsability() {
-  TrialRing trial(kEssentialSetup);
-  if (trial.error() != 0) return explainRefusal(trial.error());
-  const int result = trial.ask([](io_uring_sqe& entry) { io_uring_prep_nop(&entry); }).res;
-  if (result != 0) {
-    return {false,
-            "a ring can be made but not used: io_uring_enter failed with " +
-                std::system_category().message(-result),
-            "allow io_uring_enter in the seccomp filter"};
-  }
-  for (const OperationProbe& operation : probeEssentials(trial)) {
-    if (operation.works) continue;
-    return {false, std::string("the io_uring of this kernel has no ") + operation.name,
-            "use Linux 5.10 or newer, or lift the restriction on it"};
-  }
-  return {true, "io_uring works: each operation that it needs was submitted and completed", ""};
+std::optional<std::uint32_t> knownFeatures() noexcept {
+  if (!(known.load() & kKnown)) probeUsability();
+  const std::uint32_t found = known.load();
+  if (!(found & kKnown)) return std::nullopt;
+  return found & ~kKnown;
 }
 
 }  // namespace penstock::uring

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace penstock::uring {
-
-// The bits of Feature (ring_calls.h) that worked when tried on a small ring of its own.
-std::uint32_t probeFeatures() noexcept;
 
 // Whether a ring can be made and does what a loop cannot do without.
 struct Usability {
@@ -15,7 +13,13 @@ struct Usability {
   std::string why;     // One sentence: what works, or what refused.
   std::string remedy;  // What to do about it; empty when usable.
 };
+
+// All of it is tried on one small ring, once a process: each ring costs locked memory, which comes
+// back late. What was found not to work is tried again.
 Usability probeUsability();
+
+// The bits of Feature (ring_calls.h) that worked; none: there is no usable ring now.
+std::optional<std::uint32_t> knownFeatures() noexcept;
 
 // The same of a setup that failed with `error`, a negative errno.
 Usability explainRefusal(int error);

@@ -12,9 +12,18 @@
 namespace penstock::uring {
 namespace {
 
-bool worksSetupFlag(unsigned flag) {
-  TrialRing trial(flag);
-  return trial.error() == 0;
+constexpr unsigned kTriedFlags =
+    IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN;
+
+// Which of kTriedFlags work. One ring says so where all do.
+unsigned workingFlags() {
+  if (TrialRing(kEssentialSetup | kTriedFlags).error() == 0) return kTriedFlags;
+  unsigned working = 0;
+  for (const unsigned flag :
+       {IORING_SETUP_CLAMP, IORING_SETUP_SUBMIT_ALL, IORING_SETUP_COOP_TASKRUN}) {
+    if (TrialRing(flag).error() == 0) working |= flag;
+  }
+  return working;
 }
 
 bool worksNop(TrialRing& trial) {
@@ -109,29 +118,26 @@ bool worksPoll(TrialRing& trial) {
                        POLLOUT);
 }
 
-// The request is ended again before its ring goes.
-bool worksMultishotPoll() {
+bool worksMultishotPoll(TrialRing& trial) {
   const Pair pair;
-  TrialRing trial(0);
-  if (!pair.near || trial.error() != 0) return false;
+  if (!pair.near) return false;
   const io_uring_cqe answer = trial.ask(
       [&](io_uring_sqe& entry) { io_uring_prep_poll_multishot(&entry, pair.near.get(), POLLOUT); });
-  return answer.res > 0 && (answer.res & POLLOUT) && (answer.flags & IORING_CQE_F_MORE);
+  const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
+  if (more) trial.end(answer.user_data);
+  return answer.res > 0 && (answer.res & POLLOUT) && more;
 }
 
 bool worksCancel(TrialRing& trial) {
   const Pair pair;
   if (!pair.near) return false;
   char byte;
-  constexpr std::uint64_t kReceive = 1;
-  io_uring_sqe& receive = *io_uring_get_sqe(&trial.ring());
-  io_uring_prep_recv(&receive, pair.near.get(), &byte, 1, 0);
-  receive.user_data = kReceive;
-  const io_uring_cqe first =
-      trial.ask([](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, kReceive, 0); });
-  const io_uring_cqe second = trial.next();
-  const io_uring_cqe& received = first.user_data == kReceive ? first : second;
-  return received.user_data == kReceive && (received.res == -ECANCELED || received.res == -EINTR);
+  const std::uint64_t receive = trial.prepare(
+      [&](io_uring_sqe& entry) { io_uring_prep_recv(&entry, pair.near.get(), &byte, 1, 0); });
+  trial.prepare([&](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, receive, 0); });
+  io_uring_submit(&trial.ring());
+  const int received = trial.next(receive).res;
+  return received == -ECANCELED || received == -EINTR;
 }
 
 bool worksTimeout(TrialRing& trial) {
@@ -164,22 +170,23 @@ std::vector<OperationProbe> probeEssentials(TrialRing& trial) {
 }
 
 std::vector<OperationProbe> probeOperations() {
-  TrialRing trial(kEssentialSetup);
+  const unsigned flags = workingFlags();
+  TrialRing trial;
   if (trial.error() != 0) return {};
   std::vector<OperationProbe> list = probeEssentials(trial);
   list.insert(
       list.end(),
       {
-          {"IORING_SETUP_CQSIZE", "room for completions", worksSetupFlag(IORING_SETUP_CQSIZE)},
+          {"IORING_SETUP_CQSIZE", "room for completions", true},  // The trial ring has it.
           {"IORING_SETUP_CLAMP", "a smaller ring rather than none",
-           worksSetupFlag(IORING_SETUP_CLAMP)},
+           (flags & IORING_SETUP_CLAMP) != 0},
           {"IORING_SETUP_SUBMIT_ALL", "one bad entry does not hold up the rest",
-           worksSetupFlag(IORING_SETUP_SUBMIT_ALL)},
+           (flags & IORING_SETUP_SUBMIT_ALL) != 0},
           {"IORING_SETUP_COOP_TASKRUN", "where DEFER_TASKRUN is missing",
-           worksSetupFlag(IORING_SETUP_COOP_TASKRUN)},
+           (flags & IORING_SETUP_COOP_TASKRUN) != 0},
           {"IORING_RECVSEND_POLL_FIRST", "receiving where nothing waits yet",
            worksReceive(trial, IORING_RECVSEND_POLL_FIRST)},
-          {"IORING_POLL_ADD_MULTI", "relaying inside the kernel", worksMultishotPoll()},
+          {"IORING_POLL_ADD_MULTI", "relaying inside the kernel", worksMultishotPoll(trial)},
           {"IORING_OP_TIMEOUT", "timers where EXT_ARG is missing", worksTimeout(trial)},
           {"IORING_REGISTER_EVENTFD", "waking a foreign loop", worksRegisterEvent(trial)},
       });

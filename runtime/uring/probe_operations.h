@@ -21,8 +21,8 @@ struct OperationProbe {
 inline constexpr unsigned kEssentialSetup = IORING_SETUP_CQSIZE;
 std::vector<OperationProbe> probeEssentials(TrialRing& trial);
 
-// The same for everything that is used, on rings of its own. About a millisecond. Empty: there is
-// no ring.
+// The same for everything that is used, on two rings of its own. About a millisecond. Empty: there
+// is no ring.
 std::vector<OperationProbe> probeOperations();
 
 }  // namespace penstock::uring

@@ -10,6 +10,8 @@
 #include <penstock/runtime/uring/zero_copy_send.h>
 
 #include <algorithm>
+#include <exception>
+#include <system_error>
 #include <utility>
 
 namespace penstock::uring {
@@ -22,6 +24,10 @@ constexpr Duration kZeroCopyPatience = std::chrono::seconds(1);
 Operation* operationOf(const io_uring_cqe& completion) noexcept {
   return reinterpret_cast<Operation*>(completion.user_data);
 }
+
+// Where the reads of all loops' event descriptors leave the count. Nobody looks at it, and a read
+// that the kernel still has when its loop is gone does no harm.
+std::uint64_t unheededCount = 0;
 
 }  // namespace
 
@@ -56,16 +62,37 @@ Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
 }
 
 Reactor::~Reactor() {
+  const bool reachable = !inForkedChild() && entersHere();
+  if (!reachable) ring_->detach();
   abandonAll();
-  if (inForkedChild()) {
-    wake_.inFlight_ = false;  // In the parent's ring.
-  } else {
+  if (!reachable || !finishWake()) {
+    wake_.inFlight_ = false;  // In the parent's ring, or ended with this one.
+  }
+  if (leaked() || (!reachable && zeroCopySends_->anyInFlight())) leakReceiveMemory();
+}
+
+// The kernel binds a ring to the thread that first enters it, which may be another one.
+bool Reactor::entersHere() noexcept {
+  try {
+    ring_->enter(0, std::nullopt);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+// False: the kernel does not let it be waited for.
+bool Reactor::finishWake() noexcept {
+  try {
     awaitZeroCopySends();
     closing_ = true;
     cancel(wake_);
     while (wake_.inFlight()) poll(std::nullopt);
+    return true;
+  } catch (const std::exception& failure) {
+    log(std::string_view(failure.what()));
+    return false;
   }
-  if (leaked()) leakReceiveMemory();
 }
 
 // Requests are still in flight: closing the ring ends them some time later.
@@ -125,17 +152,19 @@ void Reactor::announceWork() const noexcept {
 // Blocking: with O_NONBLOCK a request would fail with EAGAIN where it should wait in the ring.
 int Reactor::socketFlags() const noexcept { return SOCK_CLOEXEC; }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+bool Reactor::mayPollHere() const noexcept { return !ring_->detached(); }
+
+Transport& Reactor::makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
                                const SocketAddress& peer) {
   return Stream::open(*this, std::move(fd), std::move(protocol), peer);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
   return Acceptor::open(*this, std::move(fd), std::move(factory), std::move(atEnd));
 }
 
-PendingConnect& Reactor::beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                      ConnectHandler handler) {
+PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                     ConnectHandler handler) {
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
 }
 
@@ -204,11 +233,16 @@ void Reactor::feedStarved() noexcept {
   }
 }
 
-void Reactor::complete(const io_uring_cqe& completion) {
+// Connections guard their own work; whatever else throws must not take other completions along.
+void Reactor::complete(const io_uring_cqe& completion) noexcept {
   Operation* operation = operationOf(completion);
   if (!operation) return;
   if (!(completion.flags & IORING_CQE_F_MORE)) operation->inFlight_ = false;
-  operation->complete_(*operation, completion.res, completion.flags);
+  try {
+    operation->complete_(*operation, completion.res, completion.flags);
+  } catch (...) {
+    logException("the work of a completion");
+  }
 }
 
 void Reactor::submit() { ring_->submit(); }
@@ -225,7 +259,7 @@ void Reactor::wake() noexcept {
 
 void Reactor::awaitWake() {
   submit(wake_, [this](io_uring_sqe& entry) {
-    io_uring_prep_read(&entry, event_.get(), &eventCount_, sizeof eventCount_, 0);
+    io_uring_prep_read(&entry, event_.get(), &unheededCount, sizeof unheededCount, 0);
   });
 }
 

@@ -28,7 +28,7 @@ class ZeroCopySends;
 
 class PENSTOCK_API Reactor : public penstock::Reactor {
  public:
-  // Throws std::system_error when the kernel refuses a ring.
+  // Throws std::system_error when the kernel refuses a ring, or will refuse to enter it.
   static std::unique_ptr<Ring> openRing(const ReactorOptions& options);
 
   explicit Reactor(ReactorOptions options);
@@ -39,10 +39,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int pollDescriptor() const noexcept override;
   int socketFlags() const noexcept override;
   Memory memory() const noexcept override;
-
-  Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                        const SocketAddress& peer = {}) override;
-  Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd = {}) override;
 
   // The one way to submit: `prepare(entry)` fills the entry, and the completions go to
   // `operation`, which must not be in flight. Nothing is called back from here.
@@ -97,9 +93,14 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::uint64_t turnNumber() const noexcept { return turn_; }
 
  protected:
+  Transport& makeStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                        const SocketAddress& peer) override;
+  Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) override;
+  PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) override;
+
   using penstock::Reactor::submit;
-  PendingConnect& beginConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                               ConnectHandler handler) override;
+  bool mayPollHere() const noexcept override;
   void poll(std::optional<Duration> timeout) override;
   void submit() override;
   void wake() noexcept override;
@@ -122,11 +123,13 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
 
   io_uring_sqe& nextEntry();
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
-  void complete(const io_uring_cqe& completion);
+  void complete(const io_uring_cqe& completion) noexcept;
   void feedStarved() noexcept;
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
+  bool entersHere() noexcept;
+  bool finishWake() noexcept;
   void leakReceiveMemory() noexcept;
   void woken(int result, std::uint32_t flags);
 
@@ -142,7 +145,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
   mutable std::atomic<int> announced_{-1};  // The same, for wake().
-  std::uint64_t eventCount_ = 0;
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
   std::unique_ptr<ZeroCopySends> zeroCopySends_;
   std::size_t zeroCopyFrom_ = 0;

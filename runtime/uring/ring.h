@@ -18,7 +18,8 @@ namespace penstock::uring {
 // For one thread. Neither copied nor moved.
 class Ring {
  public:
-  // Throws std::system_error if the kernel refuses even the plainest ring of kLeastEntries.
+  // Throws std::system_error if the kernel refuses even the plainest ring of kLeastEntries, or the
+  // call that enters it. Where it binds a ring to one thread, that is the first that enters this.
   Ring(RingCalls& calls, std::uint32_t features);
   ~Ring();
   Ring(const Ring&) = delete;
@@ -34,6 +35,10 @@ class Ring {
 
   // Submits what is prepared, without running or waiting for completions.
   void submit();
+
+  // From now on the kernel is not entered any more, and what is prepared goes nowhere.
+  void detach() noexcept { detached_ = true; }
+  bool detached() const noexcept { return detached_; }
 
   bool hasCompletions() const noexcept;
 
@@ -73,18 +78,29 @@ class Ring {
   static constexpr unsigned kLeastEntries = 64;  // Little locked memory must do.
   static constexpr unsigned kCompletionsPerEntry = 4;
 
+  // Kernel threads for what cannot be done without blocking, of each of the two kinds. Without a
+  // limit there is one for each such request.
+  static constexpr unsigned kMostWorkers = 4;
+
   int trySetup(unsigned entries, unsigned flags) noexcept;
   int setup() noexcept;
+  int setupOnce() noexcept;
+  int tryEntering() noexcept;
+  void limitWorkers() noexcept;
+  void enable();
   unsigned prepared() noexcept;
   void handOver(unsigned waitFor, unsigned flags, std::optional<Duration> timeout);
   void addTimeout(Duration timeout);
   bool take(io_uring_cqe& completion) noexcept;
-  void spill();
+  void spill() noexcept;
+  bool spillOne(const io_uring_cqe& completion) noexcept;
 
   RingCalls& calls_;
   std::uint32_t features_;
   io_uring ring_{};
   unsigned setupFlags_ = 0;
+  bool enabled_ = true;
+  bool detached_ = false;
   __kernel_timespec waitLimit_{};      // Of the present wait, where a request has to keep it.
   std::vector<io_uring_cqe> spilled_;  // Taken from a full completion queue to make it go on.
   std::size_t spilledTaken_ = 0;

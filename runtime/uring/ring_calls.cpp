@@ -1,7 +1,9 @@
 #include <penstock/runtime/uring/probe.h>
 #include <penstock/runtime/uring/ring_calls.h>
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 
 namespace penstock::uring {
 namespace {
@@ -35,9 +37,15 @@ int RingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument, uns
   return io_uring_register(static_cast<unsigned>(ring.ring_fd), opcode, argument, n);
 }
 
-std::uint32_t RingCalls::features() noexcept {
-  static const std::uint32_t found = probeFeatures();
-  return found;
+std::uint32_t RingCalls::features() noexcept { return knownFeatures().value_or(0); }
+
+bool MemoryPatience::wait() noexcept {
+  if (waited_ >= kLimit) return false;
+  const Duration duration = std::min(next_, kLimit - waited_);
+  std::this_thread::sleep_for(duration);
+  waited_ += duration;
+  next_ *= 2;
+  return true;
 }
 
 RingCalls& ringCalls() noexcept {

@@ -28,6 +28,20 @@ inline constexpr std::uint16_t kSendZeroCopyReportUsage = 1U << 3;  // IORING_SE
 inline constexpr int kNotificationCopied =
     static_cast<int>(1U << 31);  // IORING_NOTIF_USAGE_ZC_COPIED
 
+// Locked memory of rings that have gone comes back some time later (most within 50 ms): for a setup
+// that fails with ENOMEM, the waits before it is tried again.
+class MemoryPatience {
+ public:
+  // Sleeps a little. False: that was enough, the memory is not there.
+  bool wait() noexcept;
+
+ private:
+  static constexpr Duration kLimit = std::chrono::milliseconds(250);
+
+  Duration waited_ = Duration::zero();
+  Duration next_ = std::chrono::milliseconds(1);
+};
+
 // Each is the call of its name and returns its result or -errno.
 class RingCalls {
  public:
@@ -45,7 +59,7 @@ class RingCalls {
   virtual int registerWith(io_uring& ring, unsigned opcode, void* argument, unsigned n) noexcept;
 
   // Which features work, found by trying each; a bit set of Feature. The kernel's answer is found
-  // once a process.
+  // once a process, as soon as there was memory for a ring to try them on.
   virtual std::uint32_t features() noexcept;
 };
 

@@ -1,5 +1,6 @@
 // Once warm, a message costs no heap allocation.
 #define BOOST_TEST_MODULE allocation
+#include <penstock/runtime/timer.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>
@@ -23,6 +24,11 @@ namespace {
 std::size_t allocations = 0;
 bool counting = false;
 std::atomic<std::size_t> bytesInUse = 0;
+int successesLeft = -1;  // Then one allocation fails; -1: none does.
+
+void failWhenItsTurnComes() {
+  if (successesLeft >= 0 && successesLeft-- == 0) throw std::bad_alloc();
+}
 
 void* counted(void* memory) {
   if (!memory) throw std::bad_alloc();
@@ -31,11 +37,13 @@ void* counted(void* memory) {
 }
 
 void* allocate(std::size_t size) {
+  failWhenItsTurnComes();
   allocations += counting;
   return counted(std::malloc(size > 0 ? size : 1));
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) {
+  failWhenItsTurnComes();
   allocations += counting;
   const auto unit = static_cast<std::size_t>(alignment);
   return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
@@ -330,4 +338,78 @@ BOOST_AUTO_TEST_CASE(an_idle_connection_owns_no_buffers, *precondition(onRealKer
   const std::vector<OwnedFd> idle = openIdle(loop, kConnections, 20'000);
 
   BOOST_TEST((bytesInUse - before) / kConnections <= kMostBytesEach);
+}
+
+// --- Memory that is short -----------------------------------------------------------------------
+
+namespace {
+
+// Turns the loop some times while the allocation number `n` fails. False: there were not so many.
+bool turnsWhileOneFails(ReactorFixture& loop, int n) {
+  successesLeft = n;
+  for (int turn = 0; turn < 12; ++turn) loop->iterate(std::chrono::microseconds(200));
+  const bool failed = successesLeft < 0;
+  successesLeft = -1;
+  return failed;
+}
+
+// Echoes; every other one pauses first and takes up reading by a timed call.
+struct PausingEcho final : Protocol {
+  explicit PausingEcho(bool itPauses) : pauses(itPauses) {}
+  void connectionMade(Transport& itsTransport) override {
+    transport = &itsTransport;
+    if (!pauses) return;
+    resume.emplace(itsTransport.reactor(), [this] { transport->resumeProducing(); });
+    transport->pauseProducing();
+    resume->arm(std::chrono::milliseconds(1));
+  }
+  void dataReceived(Bytes bytes) override { transport->write(bytes); }
+  void connectionLost(std::error_code) override { resume.reset(); }
+
+  const bool pauses;
+  Transport* transport = nullptr;
+  std::optional<Timer> resume;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(memory_that_is_short_costs_a_connection_and_not_the_loop,
+                     *precondition(onRealKernel)) {
+  constexpr std::size_t kSize = 20'000;
+  const std::string message(kSize, 'm');
+  std::string echo(kSize, ' ');
+  int made = 0, failures = 0;
+  bool short_ = true;
+  // Many times each, so that what is lost each time would run out.
+  for (int n = 0; short_ && n < 200; ++n) {
+    ReactorFixture loop;  // Not warm: everything is allocated anew.
+    Listener& listener =
+        loop.listen([&] { return std::make_unique<PausingEcho>(++made % 2 == 0); });
+    const auto address = addressOf(listener.descriptor());
+    for (int again = 0; again < 3; ++again) {
+      std::array<OwnedFd, 2> peers;
+      for (OwnedFd& peer : peers) {
+        peer = connectRaw(address);
+        BOOST_REQUIRE_EQUAL(::send(peer.get(), message.data(), kSize, MSG_NOSIGNAL), kSize);
+      }
+
+      const bool failed = turnsWhileOneFails(loop, n);
+
+      failures += failed;
+      if (again == 0) short_ = failed;
+    }
+    const OwnedFd peer = connectRaw(address);
+    BOOST_REQUIRE_EQUAL(::send(peer.get(), message.data(), kSize, MSG_NOSIGNAL), kSize);
+    std::size_t arrived = 0;
+    loop.pollUntil(
+        [&] {
+          const ssize_t got = ::recv(peer.get(), echo.data(), kSize - arrived, MSG_DONTWAIT);
+          if (got > 0) arrived += static_cast<std::size_t>(got);
+          return arrived == kSize;
+        },
+        "the echo of a loop that was short of memory");
+  }
+
+  BOOST_TEST(failures > 5);
+  BOOST_TEST(!short_);
 }

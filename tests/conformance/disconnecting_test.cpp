@@ -146,6 +146,49 @@ BOOST_AUTO_TEST_CASE(another_thread_still_wakes_the_loop_once_all_was_disconnect
   }
 }
 
+BOOST_AUTO_TEST_CASE(everything_may_be_disconnected_by_a_connection_that_ends) {
+  enum class From { kConnectionLost, kStopProducing };
+  for (const From from : {From::kConnectionLost, From::kStopProducing}) {
+    std::array<Pair, 3> pairs;
+    ScriptedProducer producer;
+    int told = 0;
+    ReactorFixture loop;
+    for (Pair& pair : pairs) loop.connect(pair.client, pair.server);
+    const auto disconnectAll = [&] {
+      ++told;
+      loop->disconnectAll();
+    };
+    if (from == From::kConnectionLost) {
+      pairs[0].client.onLost = [&](std::error_code) { disconnectAll(); };
+    } else {
+      producer.onStop = disconnectAll;
+      pairs[0].client.transport().registerProducer(producer, Production::kStreaming);
+    }
+
+    pairs[0].server.transport().abortConnection();
+    loop.runUntil([&] { return told > 0; }, "the end of the first");
+
+    for (const Pair& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
+    BOOST_TEST(told == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(each_of_many_may_disconnect_everything_when_it_ends) {
+  forEachEnd([](End how) {
+    std::array<Pair, 20> pairs;
+    ReactorFixture loop;
+    const auto disconnectAll = [&](std::error_code) { loop->disconnectAll(); };
+    for (Pair& pair : pairs) {
+      loop.connect(pair.client, pair.server);
+      pair.client.onLost = pair.server.onLost = disconnectAll;
+    }
+
+    endAll(loop, how);
+
+    for (const Pair& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
+  });
+}
+
 // --- One after the other ------------------------------------------------------------------------
 
 namespace {

@@ -420,3 +420,50 @@ BOOST_AUTO_TEST_CASE(an_exception_from_the_log_itself_is_swallowed) {
 
   BOOST_TEST(next);
 }
+
+// --- The log ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_an_exception_says_can_not_end_a_line_or_flood_the_log) {
+  ReactorFixture loop;
+  const auto logged = [&](const std::string& what) {
+    const std::size_t before = loop.logLines().size();
+    loop->callSoon([&] { throw std::runtime_error(what); });
+    loop.turn();
+    BOOST_REQUIRE(loop.logLines().size() == before + 1);
+    return loop.logLines().back();
+  };
+
+  BOOST_TEST(logged("one\ntwo\x1b[2J") == "penstock: exception from a callback: one\\ntwo\\x1b[2J");
+  BOOST_TEST(logged(std::string(100'000, 'x')).size() < 2200U);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_about_a_connection_or_listener_has_a_level_and_names_it) {
+  Recorder client, server, refused;
+  std::vector<std::string> lines;
+  const Transport* connection = nullptr;
+  const Listener* listener = nullptr;
+  ReactorOptions options;
+  options.log = [&](const LogRecord& record) {
+    BOOST_CHECK(record.level == LogLevel::kWarning);
+    lines.emplace_back(record.text);
+    connection = record.connection;
+    listener = record.listener;
+  };
+  ReactorFixture loop(std::move(options));
+  loop.connect(client, server);
+  const std::string descriptor =
+      "descriptor " + std::to_string(server.transport().descriptor()) + ", peer ";
+  server.onData = [](Bytes) { fail(); };
+
+  client.transport().write(asBytes("x"));
+  loop.runUntil([&] { return server.lost; }, "the loss");
+  BOOST_REQUIRE(lines.size() == 1U);
+  BOOST_TEST(lines[0].find(descriptor) != std::string::npos, lines[0]);
+  BOOST_TEST((connection != nullptr && listener == nullptr));
+
+  Listener& failing = loop.listen([]() -> std::unique_ptr<Protocol> { fail(); });
+  loop.connectTo(addressOf(failing.descriptor()), refused, SocketFamily::kTcp);
+  loop.runUntil([&] { return lines.size() == 2; }, "the factory");
+  BOOST_TEST(lines[1].find("listener on descriptor") != std::string::npos, lines[1]);
+  BOOST_TEST((connection == nullptr && listener == &failing));
+}

@@ -1,15 +1,23 @@
 // Triggers and signals: how a run begins and ends.
 #define BOOST_TEST_MODULE shutdown
+#include <penstock/runtime/reactor_object.h>
+#include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace penstock;
@@ -19,12 +27,60 @@ using boost::unit_test::precondition;
 using Event = Reactor::Event;
 using Phase = Reactor::Phase;
 using Events = std::vector<std::string>;
+using namespace std::chrono_literals;
 
 namespace {
 
 void addTrigger(ReactorFixture& loop, Events& events, Phase phase, Event event, std::string name) {
   loop->addSystemEventTrigger(phase, event, [&events, name] { events.push_back(name); });
 }
+
+struct sigaction dispositionOf(int signal) {
+  struct sigaction now {};
+  ::sigaction(signal, nullptr, &now);
+  return now;
+}
+
+// Changes a disposition for its life.
+class Disposition {
+ public:
+  Disposition(int signal, void (*handler)(int)) : signal_(signal) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    ::sigaction(signal, &action, &before_);
+  }
+  ~Disposition() { ::sigaction(signal_, &before_, nullptr); }
+  Disposition(const Disposition&) = delete;
+  Disposition& operator=(const Disposition&) = delete;
+
+ private:
+  int signal_;
+  struct sigaction before_ {};
+};
+
+// Runs `child` in a forked child, and gives how that ended. Wait for nothing without a limit there.
+int statusOfChild(const std::function<int()>& child) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::alarm(20);
+    ::_exit(child());
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return status;
+}
+
+// Something open that the kernel does not let go of before it is told to.
+class Stuck final : public ReactorObject {
+ public:
+  Stuck(Reactor& reactor, bool& held) : reactor_(reactor), held_(held) { reactor.adopt(*this); }
+  void disconnectFromReactor() noexcept override { reactor_.retire(*this); }
+  bool inUseByKernel() const noexcept override { return held_; }
+
+ private:
+  Reactor& reactor_;
+  bool& held_;
+};
 
 }  // namespace
 
@@ -195,14 +251,17 @@ BOOST_AUTO_TEST_CASE(a_callback_may_take_the_stop_signals, *precondition(onRealK
   BOOST_TEST(signals == (std::vector<int>{SIGINT, SIGTERM}), per_element());
 }
 
-BOOST_AUTO_TEST_CASE(one_reactor_of_a_process_watches_the_signals, *precondition(onRealKernel)) {
+BOOST_AUTO_TEST_CASE(a_stop_signal_ends_every_reactor_that_asked_for_it,
+                     *precondition(onRealKernel)) {
   ReactorFixture first, second;
   first->stopOnSignals();
+  second->stopOnSignals();
+  first->callSoon([] { ::raise(SIGTERM); });
 
-  BOOST_CHECK_THROW(second->stopOnSignals(), std::logic_error);
-  first.destroy();
+  first->run();
+  second->run();
 
-  BOOST_CHECK_NO_THROW(second->stopOnSignals());
+  BOOST_TEST(!second->running());
 }
 
 BOOST_AUTO_TEST_CASE(the_old_handlers_come_back_with_the_end_of_the_reactor,
@@ -220,4 +279,243 @@ BOOST_AUTO_TEST_CASE(the_old_handlers_come_back_with_the_end_of_the_reactor,
   ::sigaction(SIGTERM, nullptr, &after);
 
   BOOST_TEST(after.sa_handler == before.sa_handler);
+}
+
+BOOST_AUTO_TEST_CASE(any_signal_may_be_watched, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  std::vector<int> heard;
+  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGQUIT, SIGWINCH, SIGRTMAX}) {
+    loop->onSignal(signal, [&](int number) { heard.push_back(number); });
+  }
+
+  for (const int signal : {SIGUSR2, SIGHUP, SIGRTMAX, SIGQUIT}) ::raise(signal);
+  loop.turn();
+  BOOST_TEST(heard == (std::vector<int>{SIGHUP, SIGQUIT, SIGUSR2, SIGRTMAX}), per_element());
+  heard.clear();
+  BOOST_TEST(statusOfChild([] { return 0; }) == 0);
+  loop.runUntil([&] { return !heard.empty(); }, "the end of the child");
+
+  BOOST_TEST(heard == std::vector<int>{SIGCHLD}, per_element());
+}
+
+BOOST_AUTO_TEST_CASE(several_may_watch_a_signal_and_each_may_be_removed,
+                     *precondition(onRealKernel)) {
+  ReactorFixture loop, other;
+  const Disposition ignored(SIGUSR1, SIG_IGN);
+  Events events;
+  Reactor::SignalId second = 0;
+  loop->onSignal(SIGUSR1, [&](int) {
+    events.emplace_back("first");
+    loop->removeSignal(second);
+    loop->onSignal(SIGUSR1, [&](int) { events.emplace_back("added"); });
+  });
+  second = loop->onSignal(SIGUSR1, [&](int) { events.emplace_back("second"); });
+  const auto third = loop->onSignal(SIGUSR1, [&](int) { events.emplace_back("third"); });
+  const auto elsewhere = other->onSignal(SIGUSR1, [&](int) { events.emplace_back("other"); });
+
+  ::raise(SIGUSR1);
+  loop.turn();
+  other.turn();
+
+  BOOST_TEST(events == (Events{"first", "third", "other"}), per_element());
+  BOOST_TEST(!loop->removeSignal(second));
+  BOOST_TEST(loop->removeSignal(third));
+  BOOST_TEST(other->removeSignal(elsewhere));
+  BOOST_TEST((dispositionOf(SIGUSR1).sa_handler != SIG_IGN));
+  loop.destroy();
+  BOOST_TEST((dispositionOf(SIGUSR1).sa_handler == SIG_IGN));
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_callback_that_throws_keeps_nobody_else_from_hearing,
+                     *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  int heard = 0;
+  loop->onSignal(SIGUSR1, [](int) { throw std::runtime_error("thrown by the test"); });
+  loop->onSignal(SIGUSR1, [&](int) { ++heard; });
+  loop->onSignal(SIGUSR2, [&](int) { ++heard; });
+
+  ::raise(SIGUSR1);
+  ::raise(SIGUSR2);
+  loop.turn();
+
+  BOOST_TEST(heard == 2);
+  BOOST_TEST(loop.logLines().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_signal_or_can_not_wait_is_refused) {
+  ReactorFixture loop;
+  for (const int signal : {0, -1, 65, 1'000'000, SIGKILL, SIGSTOP, SIGSEGV, SIGFPE, 32}) {
+    BOOST_TEST_CONTEXT("signal " << signal) {
+      BOOST_CHECK_THROW(loop->onSignal(signal, [](int) {}), std::invalid_argument);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_somebody_put_there_since_stays, *precondition(onRealKernel)) {
+  const Disposition before(SIGUSR1, SIG_DFL);
+  {
+    ReactorFixture loop;
+    loop->onSignal(SIGUSR1, [](int) {});
+    ::signal(SIGUSR1, SIG_IGN);
+  }
+
+  BOOST_TEST((dispositionOf(SIGUSR1).sa_handler == SIG_IGN));
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_that_is_ignored_stays_ignored, *precondition(onRealKernel)) {
+  const Disposition ignored(SIGINT, SIG_IGN);
+  std::vector<int> heard;
+  ReactorFixture loop;
+  for (int time = 0; time < 2; ++time) {
+    loop->onStopSignals([&](int signal) { heard.push_back(signal); });
+    BOOST_TEST((dispositionOf(SIGINT).sa_handler == SIG_IGN));
+  }
+
+  ::raise(SIGINT);
+  ::raise(SIGTERM);
+  loop.runUntil([&] { return !heard.empty(); }, "the signal to terminate");
+
+  BOOST_TEST(heard == std::vector<int>{SIGTERM}, per_element());
+}
+
+// A watch that goes while its handler runs in another thread: memory errors show under a sanitizer.
+BOOST_AUTO_TEST_CASE(signals_may_come_in_any_thread_while_reactors_come_and_go,
+                     *precondition(onRealKernel)) {
+  const Disposition ignored(SIGUSR1, SIG_IGN);
+  std::atomic<bool> over{false};
+  std::thread raiser([&] {
+    while (!over) ::kill(::getpid(), SIGUSR1);
+  });
+
+  for (int i = 0; i < 50; ++i) {
+    ReactorFixture loop;
+    loop->onSignal(SIGUSR1, [](int) {});
+    loop.turn();
+  }
+  over = true;
+  raiser.join();
+
+  BOOST_TEST((dispositionOf(SIGUSR1).sa_handler == SIG_IGN));
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_may_watch_signals_of_its_own, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  int heard = 0;
+  loop->onStopSignals([&](int) { ++heard; });
+  ::raise(SIGTERM);  // Is the parent's, not the child's.
+
+  const int status = statusOfChild([] {
+    const auto own = makeReactor();
+    own->stopOnSignals();
+    own->callLater(1ms, [] { ::raise(SIGTERM); });
+    own->run();
+    return 7;
+  });
+
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 7));
+  loop.turn(3);
+  BOOST_TEST(heard == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_for_a_forked_child_has_its_old_effect_there_and_none_in_the_parent,
+                     *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  int heard = 0;
+  loop->onSignal(SIGUSR2, [&](int) { ++heard; });
+
+  const int status = statusOfChild([] {
+    ::raise(SIGUSR2);
+    return 7;
+  });
+
+  BOOST_TEST((WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR2));
+  loop.turn(3);
+  BOOST_TEST(heard == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_may_not_run_the_reactor_of_its_parent,
+                     *precondition(onRealKernel)) {
+  ReactorFixture loop;
+
+  const int status = statusOfChild([&] {
+    try {
+      loop->run();
+    } catch (const std::logic_error&) {
+      return 7;
+    }
+    return 1;
+  });
+
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 7));
+}
+
+// --- The end of run() ---------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(run_returns_as_soon_as_all_is_gone, *precondition(onRealKernel)) {
+  Recorder client, server;
+  ReactorFixture loop;
+  loop.listen([] { return nullptr; });
+  loop.connect(client, server);
+  TimePoint stopped{};
+  loop->callSoon([&] {
+    stopped = loop->now();
+    loop->stop();
+  });
+
+  loop->run();
+
+  BOOST_TEST((client.lost && server.lost));
+  BOOST_TEST(std::chrono::duration<double>(loop->now() - stopped).count() < 0.05);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_stop_signal_ends_the_wait_for_the_kernel,
+                     *precondition(onRealKernel)) {
+  bool held = true;
+  ReactorFixture loop;
+  new Stuck(loop.reactor(), held);
+  loop->stopOnSignals();
+  loop->callSoon([] { ::raise(SIGTERM); });
+  loop->addSystemEventTrigger(Phase::kDuring, Event::kShutdown, [] { ::raise(SIGTERM); });
+  const TimePoint begun = loop->now();
+
+  loop->run();
+
+  BOOST_TEST(std::chrono::duration<double>(loop->now() - begun).count() < 2.0);
+  held = false;
+}
+
+BOOST_AUTO_TEST_CASE(what_takes_the_stop_signals_is_called_while_run_ends,
+                     *precondition(onRealKernel)) {
+  bool held = true;
+  std::vector<int> heard;
+  ReactorFixture loop;
+  new Stuck(loop.reactor(), held);
+  loop->onStopSignals([&](int signal) {
+    heard.push_back(signal);
+    if (heard.size() == 2) held = false;
+    loop->stop();
+  });
+  loop->callSoon([] { ::raise(SIGINT); });
+  loop->addSystemEventTrigger(Phase::kDuring, Event::kShutdown, [] { ::raise(SIGTERM); });
+
+  loop->run();
+
+  BOOST_TEST(heard == (std::vector<int>{SIGINT, SIGTERM}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_run_does_not_wait_for_the_kernel_for_ever,
+                     *precondition(onSimulatedKernel)) {
+  bool held = true, after = false;
+  ReactorFixture loop;
+  new Stuck(loop.reactor(), held);
+  loop->addSystemEventTrigger(Phase::kAfter, Event::kShutdown, [&] { after = true; });
+  loop->stop();
+  const TimePoint begun = loop->now();
+
+  loop->run();
+
+  BOOST_TEST(after);
+  BOOST_TEST((loop->now() - begun < 6s));
+  BOOST_TEST(loop.logLines().size() == 1U);
+  held = false;
 }

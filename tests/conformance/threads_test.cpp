@@ -1,16 +1,21 @@
 // Calls from other threads: each is run or refused, never lost, and wakes the loop.
 #define BOOST_TEST_MODULE threads
+#include <penstock/runtime/timer.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
+#include <signal.h>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <semaphore>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -178,4 +183,107 @@ BOOST_AUTO_TEST_CASE(two_reactors_on_two_threads_talk_to_each_other, *preconditi
 
   BOOST_TEST(!refused);
   BOOST_TEST(rounds == kRounds);
+}
+
+// --- Whose it is --------------------------------------------------------------------------------
+
+namespace {
+
+// What `call` throws in another thread, in one word.
+std::string elsewhere(const std::function<void()>& call) {
+  std::string thrown = "nothing";
+  std::thread([&] {
+    try {
+      call();
+    } catch (const std::logic_error& error) {
+      const bool saysSo = std::string(error.what()).find("a reactor is for the thread") == 0;
+      thrown = saysSo ? "wrong thread" : error.what();
+    } catch (const std::exception& error) {
+      thrown = error.what();
+    }
+  }).join();
+  return thrown;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_another_thread_calls_is_refused, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  Timer timer(loop.reactor(), [] {});
+  loop.turn();
+  const SocketAddress nowhere;
+  const std::vector<std::pair<const char*, std::function<void()>>> calls{
+      {"run", [&] { loop->run(); }},
+      {"iterate", [&] { loop->iterate(); }},
+      {"stop", [&] { loop->stop(); }},
+      {"callLater", [&] { loop->callLater(Duration::zero(), [] {}); }},
+      {"callSoon", [&] { loop->callSoon([] {}); }},
+      {"callWhenRunning", [&] { loop->callWhenRunning([] {}); }},
+      {"addSystemEventTrigger",
+       [&] {
+         loop->addSystemEventTrigger(Reactor::Phase::kBefore, Reactor::Event::kStartup, [] {});
+       }},
+      {"onSignal", [&] { loop->onSignal(SIGUSR1, [](int) {}); }},
+      {"stopOnSignals", [&] { loop->stopOnSignals(); }},
+      {"disconnectAll", [&] { loop->disconnectAll(); }},
+      {"openStream", [&] { loop->openStream(OwnedFd(), Recorder().makeProtocol()); }},
+      {"openListener", [&] { loop->openListener(OwnedFd(), [] { return nullptr; }); }},
+      {"openConnect",
+       [&] {
+         loop->openConnect(OwnedFd(), nowhere.get(), nowhere.length,
+                           [](std::error_code, OwnedFd) {});
+       }},
+      {"a timer", [&] { timer.arm(Duration::zero()); }},
+  };
+
+  for (const auto& [name, call] : calls) {
+    BOOST_TEST_CONTEXT(name) { BOOST_TEST(elsewhere(call) == "wrong thread"); }
+  }
+
+  loop.turn();
+  BOOST_TEST(!loop->stopping());
+}
+
+BOOST_AUTO_TEST_CASE(a_reactor_may_be_made_and_filled_in_one_thread_and_run_in_another,
+                     *precondition(onRealKernel)) {
+  Recorder client, server;
+  ReactorFixture loop;
+  Listener& listener = loop.listen([&] { return server.makeProtocol(); });
+  loop.connectTo(addressOf(listener.descriptor()), client, SocketFamily::kTcp);
+  loop->callWhenRunning([&] { loop->callLater(Duration::zero(), [] {}); });
+  server.onData = [&](Bytes) { loop->stop(); };
+  client.onMade = [&](Transport&) { client.transport().write(asBytes("heard")); };
+
+  std::thread([&] { loop->run(); }).join();
+
+  BOOST_TEST(server.received == "heard");
+  BOOST_TEST((client.lost && server.lost));
+  loop.destroy();
+}
+
+BOOST_AUTO_TEST_CASE(once_it_has_run_in_a_thread_it_stays_that_ones, *precondition(onRealKernel)) {
+  ReactorFixture loop;
+  loop->callSoon([&] { loop->stop(); });
+
+  std::thread([&] { loop->run(); }).join();
+
+  BOOST_CHECK_THROW(loop->run(), std::logic_error);
+  BOOST_CHECK_THROW(loop->iterate(), std::logic_error);
+  loop.destroy();
+  BOOST_TEST(loop.logLines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_reactor_destroyed_by_another_thread_tells_its_connections_and_crashes_nothing,
+    *precondition(onRealKernel)) {
+  Recorder client, server;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  bool ran = false;
+  BOOST_TEST(loop->callFromThread([&] { ran = true; }));
+
+  std::thread([&] { loop.destroy(); }).join();
+
+  BOOST_TEST(ran);
+  BOOST_TEST((client.lost && server.lost));
 }

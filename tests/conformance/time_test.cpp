@@ -5,6 +5,7 @@
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
+#include <signal.h>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -261,6 +262,68 @@ BOOST_AUTO_TEST_CASE(an_embedded_timer_may_be_armed_again_cancelled_and_destroye
   BOOST_TEST(periodic == 3);
   BOOST_TEST(!cancelled);
   BOOST_TEST(!tick.active());
+}
+
+BOOST_AUTO_TEST_CASE(a_timer_destroyed_in_its_own_callback_leaves_it_what_it_captured) {
+  ReactorFixture loop;
+  auto captured = std::make_shared<int>(7);
+  const std::weak_ptr<int> watched = captured;
+  std::unique_ptr<Timer> timer;
+  int seen = 0;
+  timer = std::make_unique<Timer>(loop.reactor(), [&, kept = std::move(captured)] {
+    timer.reset();
+    seen = watched.expired() ? -1 : *kept;
+  });
+  timer->arm(0ns);
+
+  loop.runUntil([&] { return seen != 0; }, "the timer");
+
+  BOOST_TEST(seen == 7);
+  BOOST_TEST(watched.expired());
+}
+
+BOOST_AUTO_TEST_CASE(a_timer_keeps_its_callback_from_one_time_to_the_next) {
+  ReactorFixture loop;
+  int times = 0;
+  Timer timer(loop.reactor(), [&times, counted = std::make_unique<int>(0)] {
+    times = ++*counted;
+    if (times == 2) throw std::runtime_error("thrown by the test");
+  });
+
+  for (int time = 1; time <= 3; ++time) {
+    timer.arm(0ns);
+    loop.runUntil([&] { return times == time; }, "the timer");
+  }
+
+  BOOST_TEST(times == 3);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_callback_is_a_mistake_at_the_call_that_takes_it) {
+  ReactorFixture loop;
+  using Event = Reactor::Event;
+  using Phase = Reactor::Phase;
+
+  BOOST_CHECK_THROW(loop->callLater(1ms, Callback()), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->callSoon({}), std::invalid_argument);
+  BOOST_CHECK_THROW(static_cast<void>(loop->callFromThread({})), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->callWhenRunning({}), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->addSystemEventTrigger(Phase::kBefore, Event::kStartup, {}),
+                    std::invalid_argument);
+  BOOST_CHECK_THROW(loop->onStopSignals({}), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->onSignal(SIGUSR1, {}), std::invalid_argument);
+  BOOST_CHECK_THROW(Timer(loop.reactor(), Callback()), std::invalid_argument);
+  loop.turn(3);  // Nothing of it was kept.
+}
+
+BOOST_AUTO_TEST_CASE(no_protocol_and_an_empty_factory_or_handler_are_mistakes_too) {
+  ReactorFixture loop;
+  Listener& listener = loop.listen([] { return nullptr; });
+  const SocketAddress to = addressOf(listener.descriptor());
+  const auto socket = [&] { return makeSocket(loop.reactor(), SocketFamily::kTcp); };
+
+  BOOST_CHECK_THROW(loop->openStream(socket(), nullptr), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->openListener(socket(), {}), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->openConnect(socket(), to.get(), to.length, {}), std::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_timers_come_once_each_and_in_order) {

@@ -11,12 +11,19 @@ namespace penstock::simulated {
 Ring::Ring(SimulatedKernel& kernel, unsigned entries, const io_uring_params& params)
     : kernel_(kernel),
       world_(kernel.world()),
+      enabled_((params.flags & IORING_SETUP_R_DISABLED) == 0),
       sqes_(entries),
       cqes_(params.flags & IORING_SETUP_CQSIZE ? std::bit_ceil(params.cq_entries) : 2 * entries),
       sqMask_(entries - 1),
       sqEntries_(entries),
       cqMask_(static_cast<unsigned>(cqes_.size()) - 1),
       cqEntries_(static_cast<unsigned>(cqes_.size())) {}
+
+int Ring::enable() noexcept {
+  if (enabled_) return -EBADFD;
+  enabled_ = true;
+  return 0;
+}
 
 // No array of indices, as in rings made with IORING_SETUP_NO_SQARRAY.
 void Ring::describe(io_uring& ring, io_uring_params& params) {

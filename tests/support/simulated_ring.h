@@ -26,6 +26,10 @@ class Ring final : public File {
   // Fills in what io_uring_queue_init_params() would.
   void describe(io_uring& ring, io_uring_params& params);
 
+  // A ring set up with IORING_SETUP_R_DISABLED is of no use before.
+  int enable() noexcept;
+  bool enabled() const noexcept { return enabled_; }
+
   // Takes at most `count` entries of the submission queue; how many it took.
   unsigned submit(unsigned count);
 
@@ -74,6 +78,7 @@ class Ring final : public File {
 
   SimulatedKernel& kernel_;
   World& world_;
+  bool enabled_;
   std::vector<io_uring_sqe> sqes_;
   std::vector<io_uring_cqe> cqes_;
   unsigned sqHead_ = 0, sqTail_ = 0, sqFlags_ = 0, sqMask_, sqEntries_, sqDropped_ = 0;

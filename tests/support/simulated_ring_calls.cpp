@@ -42,6 +42,7 @@ int SimulatedRingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor,
   simulated::World& world = kernel_.world();
   const auto entered = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.enter_ring_fd));
   if (!entered) return -EBADF;
+  if (!entered->enabled()) return -EBADFD;
   if (world.chance(world.faults().busy)) {
     world.step();
     return world.chance(0.5) ? -EBUSY : -EAGAIN;
@@ -65,6 +66,8 @@ int SimulatedRingCalls::registerWith(io_uring& ring, unsigned opcode, void* argu
   const std::lock_guard lock(kernel_.mutex());
   const auto asked = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
   if (!asked) return -EBADF;
+  if (n == 0 && opcode == IORING_REGISTER_ENABLE_RINGS) return asked->enable();
+  if (n == 2 && opcode == IORING_REGISTER_IOWQ_MAX_WORKERS) return 0;  // There are no threads.
   if (n == 1 && opcode == IORING_REGISTER_PBUF_RING) {
     if (!(kernel_.ringFeatures() & uring::kBufferRing)) return -EINVAL;
     return asked->registerBuffers(*static_cast<io_uring_buf_reg*>(argument));

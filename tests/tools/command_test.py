@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import tempfile
 import unittest
@@ -156,6 +157,35 @@ class CommandLine(ToolTest):
             result = run("echo", "--listen", "127.0.0.1:0", "--drain-limit", limit)
             self.assertOneLine(result, "--drain-limit", "'" + limit + "'")
             self.assertLess(len(result.stderr), 100)
+
+
+    def test_a_backend_that_is_named_wins_over_the_environment(self):
+        for named in ("epoll", os.environ.get("PENSTOCK_BACKEND", "epoll")):
+            for variable in ("epoll", "poll"):
+                server = self.serve("echo", "--backend", named,
+                                    environment={"PENSTOCK_BACKEND": variable})
+                self.assertEqual(server.backend, named)
+
+    def test_what_a_mistake_repeats_is_cut_and_escaped(self):
+        for argument in ("x" * 100_000, "unix:" + "y" * 100_000, "a\nb\x1b[2Jc"):
+            for arguments in (("echo", "--listen", argument), ("echo", argument), (argument,),
+                              ("echo", "--listen", "127.0.0.1:0", "--backend", argument)):
+                result = run(*arguments)
+                self.assertOneLine(result)
+                self.assertLess(len(result.stderr), 700)
+                self.assertNotIn("\x1b", result.stderr)
+
+
+class Signals(ToolTest):
+    def test_an_interrupt_that_was_ignored_at_the_start_stays_ignored(self):
+        server = self.serve("echo", prepare=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        with socket.create_connection(server.address) as client:
+            server.process.send_signal(signal.SIGINT)
+            for _ in range(3):  # Each round trip is a turn that could have heard of it.
+                client.sendall(b"x")
+                self.assertEqual(client.recv(1), b"x")
+
+        self.assertIsNone(server.process.poll())
 
 
 class Doctor(ToolTest):

@@ -55,13 +55,16 @@ def run(*arguments, environment=None):
 class Server:
     """A serving subcommand, ready once it is made. `address` is where it listens."""
 
-    def __init__(self, *arguments, listen="127.0.0.1:0", wrapper=()):
+    def __init__(self, *arguments, listen="127.0.0.1:0", wrapper=(), environment=None,
+                 prepare=None):
         self._errors = tempfile.TemporaryFile()  # A pipe could fill up and stop it.
         self.process = subprocess.Popen(
             [*wrapper, PENSTOCK, *arguments, "--listen", listen],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env={**os.environ, **(environment or {})},
+            preexec_fn=prepare,
         )
         line = self.process.stdout.readline().decode()
         match = re.fullmatch(r"listening on (.+) \((uring|epoll)\)\n", line)

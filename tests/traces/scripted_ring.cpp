@@ -48,6 +48,7 @@ int ScriptedRing::enter(io_uring&, unsigned, unsigned waitFor, unsigned,
 }
 
 int ScriptedRing::registerWith(io_uring&, unsigned opcode, void* argument, unsigned) noexcept {
+  if (opcode == IORING_REGISTER_ENABLE_RINGS) return 0;
   if (opcode != IORING_REGISTER_PBUF_RING) return -EINVAL;
   const auto& registration = *static_cast<io_uring_buf_reg*>(argument);
   groups_[registration.bgid] = {reinterpret_cast<io_uring_buf*>(registration.ring_addr),

@@ -48,16 +48,23 @@ Numbers upTo(std::size_t count) {
 // The kernel's calls, with answers put in front of them.
 class ScriptedCalls : public RingCalls {
  public:
-  std::deque<int> enterAnswers;   // Instead of entering; when empty the kernel is entered.
-  unsigned mostPerEnter = ~0U;    // It takes no more entries than this at a time.
-  unsigned refusedFlags = 0;      // -EINVAL for a setup with any of these.
-  unsigned mostEntries = ~0U;     // -ENOMEM for more.
-  int setupAnswer = 0;            // Instead of setting up.
-  std::vector<unsigned> asked{};  // The flags of each setup.
+  std::deque<int> enterAnswers;     // Instead of entering; when empty the kernel is entered.
+  unsigned mostPerEnter = ~0U;      // It takes no more entries than this at a time.
+  unsigned refusedFlags = 0;        // -EINVAL for a setup with any of these.
+  unsigned mostEntries = ~0U;       // -ENOMEM for more.
+  int setupAnswer = 0;              // Instead of setting up.
+  unsigned noMemoryFor = 0;         // -ENOMEM for so many setups, as while others give memory back.
+  bool busyUntilReaped = false;     // -EBUSY while a completion lies in the queue.
+  std::vector<unsigned> workers{};  // What the kernel's threads were limited to.
+  std::vector<unsigned> asked{};    // The flags of each setup.
 
   int setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept override {
     asked.push_back(params.flags);
     if (setupAnswer < 0) return setupAnswer;
+    if (noMemoryFor > 0) {
+      --noMemoryFor;
+      return -ENOMEM;
+    }
     if (params.flags & refusedFlags) return -EINVAL;
     if (entries > mostEntries) return -ENOMEM;
     return RingCalls::setup(entries, ring, params);
@@ -70,7 +77,16 @@ class ScriptedCalls : public RingCalls {
       enterAnswers.pop_front();
       return answer;
     }
+    if (busyUntilReaped && *ring.cq.khead != *ring.cq.ktail) return -EBUSY;
     return RingCalls::enter(ring, std::min(submit, mostPerEnter), waitFor, flags, timeout);
+  }
+
+  int registerWith(io_uring& ring, unsigned opcode, void* argument, unsigned n) noexcept override {
+    if (opcode == IORING_REGISTER_IOWQ_MAX_WORKERS) {
+      const auto* limits = static_cast<const unsigned*>(argument);
+      workers.assign(limits, limits + n);
+    }
+    return RingCalls::registerWith(ring, opcode, argument, n);
   }
 };
 
@@ -191,6 +207,35 @@ BOOST_AUTO_TEST_CASE(makes_room_when_the_kernel_is_busy_and_keeps_the_order) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(makes_room_when_it_is_full_on_both_sides) {
+  Ring ring(calls, features);
+  addNop(ring, 1);
+  ring.enter(1, std::nullopt);
+  calls.busyUntilReaped = true;  // From here on nothing is taken while the first one lies there.
+  const std::size_t count = 2 * ring.entries() + 10;
+
+  for (std::uint64_t number = 2; number <= count; ++number) addNop(ring, number);
+
+  BOOST_TEST((completions(ring, count) == upTo(count)));
+}
+
+BOOST_AUTO_TEST_CASE(gives_what_was_set_aside_before_what_came_later) {
+  for (const int busy : {-EBUSY, -EAGAIN}) {
+    Ring ring(calls, features);
+    for (std::uint64_t number = 1; number <= 10; ++number) addNop(ring, number);
+    ring.enter(10, std::nullopt);
+    calls.enterAnswers = {busy};
+    for (std::uint64_t number = 11; number <= 20; ++number) addNop(ring, number);
+    ring.submit();  // Sets the first ten aside.
+
+    ring.enter(10, std::nullopt);  // The others lie in the queue itself.
+
+    Numbers numbers;
+    ring.reap(20, [&](const io_uring_cqe& cqe) { numbers.push_back(cqe.user_data); });
+    BOOST_TEST(numbers == upTo(20), boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(says_so_when_it_can_not_be_used) {
   Ring ring(calls, features);
   calls.enterAnswers = {-EBADF};
@@ -240,6 +285,7 @@ BOOST_AUTO_TEST_CASE(may_not_be_entered_by_another_thread_where_it_has_one_issue
   Ring ring(calls, features);
   if (!(ring.setupFlags() & IORING_SETUP_SINGLE_ISSUER)) return;
   bool refused = false;
+  ring.enter(0, std::nullopt);
 
   std::thread([&] {
     try {
@@ -250,6 +296,36 @@ BOOST_AUTO_TEST_CASE(may_not_be_entered_by_another_thread_where_it_has_one_issue
   }).join();
 
   BOOST_TEST(refused);
+}
+
+BOOST_AUTO_TEST_CASE(is_for_the_thread_that_first_enters_it_not_for_the_one_that_made_it) {
+  Ring ring(calls, features);
+  Numbers numbers;
+  addNop(ring, 1);
+
+  std::thread([&] { numbers = completions(ring, 1); }).join();
+
+  BOOST_TEST(numbers == Numbers{1}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(takes_anything_and_enters_no_more_once_it_is_detached) {
+  Ring ring(calls, features);
+  ring.detach();
+
+  for (std::uint64_t number = 1; number <= 3 * ring.entries(); ++number) addNop(ring, number);
+  ring.enter(1, std::nullopt);
+
+  BOOST_TEST(!ring.hasCompletions());
+}
+
+BOOST_AUTO_TEST_CASE(limits_the_threads_that_the_kernel_starts_for_it) {
+  const Ring ring(calls, features);
+
+  BOOST_REQUIRE(calls.workers.size() == 2U);
+  for (const unsigned most : calls.workers) {
+    BOOST_TEST(most > 0U);
+    BOOST_TEST(most <= 4U);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -298,6 +374,22 @@ BOOST_AUTO_TEST_CASE(makes_do_with_a_smaller_ring_where_memory_may_not_be_locked
   BOOST_TEST(ring.entries() == 128u);
   for (std::uint64_t number = 1; number <= 1000; ++number) addNop(ring, number);
   BOOST_TEST(completions(ring, 1000) == upTo(1000));
+}
+
+BOOST_AUTO_TEST_CASE(waits_a_little_for_memory_that_other_rings_have_given_back) {
+  calls.noMemoryFor = 7;
+
+  const Ring ring(calls, features);
+
+  BOOST_TEST(calls.asked.size() == 8U);
+  BOOST_TEST(ring.entries() >= 64U);
+}
+
+BOOST_AUTO_TEST_CASE(is_refused_where_a_filter_allows_the_setup_and_not_the_use) {
+  calls.enterAnswers = {-EPERM};
+
+  BOOST_CHECK_EXCEPTION(Ring(calls, features), std::system_error,
+                        [](const auto& error) { return error.code().value() == EPERM; });
 }
 
 BOOST_AUTO_TEST_CASE(gives_up_with_the_reason_of_the_kernel) {
