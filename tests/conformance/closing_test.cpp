@@ -1,7 +1,9 @@
 // The ways a connection ends: close, half-close, abort, and what the peer does.
 #define BOOST_TEST_MODULE closing
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/pattern.h>
+#include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
 
@@ -352,6 +354,23 @@ BOOST_AUTO_TEST_CASE(an_abort_ends_a_close_that_waits_for_a_reader_that_never_re
   test.loop.runUntil([&] { return test.client.lost; }, "the abort");
 
   BOOST_TEST(test.client.why == ConnectionError::kAborted);
+}
+
+BOOST_AUTO_TEST_CASE(an_abort_gives_the_descriptor_back_though_the_peer_never_reads,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  Recorder server;
+  ReactorFixture loop;
+  const OwnedFd peer = loop.connectRawPeer(server, SocketFamily::kTcp, useSmallBuffers);
+  loop.settle();
+  const std::size_t before = openDescriptors();
+  server.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
+  loop.settle();
+  BOOST_TEST(server.transport().bufferedBytes() > 0U);  // A send may be in flight.
+
+  server.transport().abortConnection();
+  loop.runUntil([&] { return openDescriptors() == before - 1; }, "the descriptor");
+
+  BOOST_TEST(server.lost);
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {

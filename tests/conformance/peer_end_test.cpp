@@ -1,6 +1,7 @@
 // The peer goes away: what is still heard of it, when, and what becomes of what is written to it.
 #define BOOST_TEST_MODULE peer_end
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
@@ -61,6 +62,27 @@ BOOST_AUTO_TEST_CASE(a_close_that_waits_hears_the_reset_of_a_peer_that_never_rea
   test.waitForBothEnds();
 
   BOOST_TEST(test.client.why);
+}
+
+// Where no receive was in flight when the close began, the next write tells of it.
+BOOST_AUTO_TEST_CASE(a_close_that_waits_for_its_producer_hears_a_reset) {
+  Pair test(false);
+  Transport& transport = test.server.transport();
+  test.loop.settle();
+  transport.registerProducer(test.producer, Production::kStreaming);
+  transport.loseConnection();
+  test.loop.settle();
+  BOOST_TEST_REQUIRE(!test.server.lost);
+
+  test.client.transport().abortConnection();
+  test.loop.settle();
+  const bool receives = testBackend().family == Backend::kEpoll || testBackend().name == "uring";
+  if (receives) BOOST_TEST(test.server.lost);
+  if (!test.server.lost) transport.write(asBytes("into the void"));
+  test.waitForBothEnds();
+
+  BOOST_TEST(test.server.why);
+  BOOST_TEST(test.producer.count("stop") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_peer_sent_before_its_end_is_delivered_before_the_end) {

@@ -10,7 +10,12 @@ constexpr std::size_t kMostDiariesTold = 16;
 constexpr std::size_t kMostEventsTold = 16;
 
 std::uint64_t writtenDown = 0;
-std::vector<const Diary*> living;  // In the order of their making.
+
+// In the order of their making. Never destroyed: some diaries are statics.
+std::vector<const Diary*>& living() {
+  static auto* const all = new std::vector<const Diary*>;
+  return *all;
+}
 
 std::string lastOf(const std::vector<std::string>& events) {
   const std::size_t first = events.size() - std::min(events.size(), kMostEventsTold);
@@ -26,13 +31,16 @@ std::uint64_t eventsWrittenDown() { return writtenDown; }
 
 void eventWrittenDown() { ++writtenDown; }
 
-Diary::Diary(const char* whose) : whose_(whose) { living.push_back(this); }
+Diary::Diary(const char* whose) : whose_(whose) { living().push_back(this); }
 
-Diary::~Diary() { living.erase(std::find(living.rbegin(), living.rend(), this).base() - 1); }
+Diary::~Diary() {
+  const auto from = std::find(living().rbegin(), living().rend(), this);  // Most die young.
+  living().erase(from.base() - 1);
+}
 
 std::vector<std::string> diaries() {
   std::vector<std::string> lines;
-  for (const Diary* diary : living) {
+  for (const Diary* diary : living()) {
     if (lines.size() == kMostDiariesTold) return lines.emplace_back("and others"), lines;
     const std::string number = std::to_string(lines.size() + 1);
     lines.push_back(number + ", a " + diary->whose_ + ":" + lastOf(diary->events));
