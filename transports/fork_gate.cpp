@@ -11,7 +11,7 @@ namespace penstock {
 namespace {
 
 // The most that a fork waits, and how often it looks.
-constexpr auto kPatience = std::chrono::milliseconds(20);
+constexpr auto kPatience = std::chrono::milliseconds(100);
 constexpr auto kPause = std::chrono::microseconds(100);
 
 constinit std::mutex entrance;  // Held while this process forks, so that a child finds it its own.

@@ -17,7 +17,7 @@ constexpr auto kRetryHandOver = std::chrono::milliseconds(1);
 
 // Before another thread takes the place of one whose look-up was given up: those that wait are
 // often given up together with it, and would only keep more threads.
-constexpr auto kGrace = std::chrono::milliseconds(5);
+constexpr auto kGrace = std::chrono::milliseconds(10);
 
 }  // namespace
 

@@ -140,6 +140,26 @@ class Relay(ToolTest):
 
         self.assertEqual(client.recv(1), b"")
 
+    def test_clients_that_leave_while_their_targets_connect_are_forgotten(self):
+        name = "penstock-relay-test-%d" % os.getpid()
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind("\0" + name)
+        listener.listen(0)  # Room for one: the others wait.
+        server = self.serve("relay", *self.options, "--to", "unix:@" + name)
+        clients = [self.connect(server.address) for _ in range(8)]
+        for client in clients[:-1]:
+            reset(client)
+
+        clients[-1].sendall(b"still here")
+        received = b""
+        while received != b"still here":
+            target = self.accept(listener)
+            received = target.recv(100)
+        target.sendall(b"so am I")
+
+        self.assertEqual(receive_exactly(clients[-1], 7), b"so am I")
+
     def test_a_slow_sink_stops_a_fast_source_and_gets_it_all_later(self):
         listener = self.listen(receive_buffer=16384)
         server = self.relay_to(listener)
