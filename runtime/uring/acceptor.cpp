@@ -14,9 +14,9 @@ namespace penstock::uring {
 struct Acceptor::Accept final : Operation {
   explicit Accept(Acceptor& owner) noexcept : Operation(&completes), acceptor(owner) {}
 
-  static void completes(Operation& operation, int result, std::uint32_t) {
+  static void completes(Operation& operation, int result, std::uint32_t flags) {
     auto& accept = static_cast<Accept&>(operation);
-    accept.acceptor.completed(accept, result);
+    accept.acceptor.completed(accept, result, flags);
   }
   sockaddr* address() noexcept { return reinterpret_cast<sockaddr*>(&peer); }
 
@@ -75,11 +75,11 @@ void Acceptor::submit(Accept& accept) {
   });
 }
 
-void Acceptor::completed(Accept& accept, int result) {
+void Acceptor::completed(Accept& accept, int result, std::uint32_t flags) {
   const SocketAddress peer(accept.address(), result >= 0 ? accept.length : 0);
   --inFlight_;
   idle_.push_back(&accept);
-  adapt();
+  adapt((flags & IORING_CQE_F_SOCK_NONEMPTY) != 0);
   if (result >= 0) {
     accepted(OwnedFd(result), peer);
   } else if (result == -EAGAIN) {
@@ -94,13 +94,16 @@ void Acceptor::completed(Accept& accept, int result) {
   if (mayAccept()) acceptMore();
 }
 
-// As many in flight as complete in one turn, or up to twice that.
-void Acceptor::adapt() noexcept {
+// As many in flight as complete in one turn, and twice that while more wait. One that has to wait
+// costs more than one that does not. Kernels before 6.10 do not say whether more wait.
+void Acceptor::adapt(bool moreWait) noexcept {
   if (std::exchange(turn_, reactor_.turnNumber()) != reactor_.turnNumber()) {
-    if (2 * completedInTurn_ < wanted_) wanted_ = std::max<std::size_t>(1, wanted_ / 2);
+    wanted_ = std::clamp<std::size_t>(completedInTurn_, 1, wanted_);
     completedInTurn_ = 0;
   }
-  if (++completedInTurn_ >= wanted_) wanted_ = std::min(2 * wanted_, kMostAccepts);
+  tellsOfMore_ |= moreWait;
+  const bool mayWait = moreWait || !tellsOfMore_;
+  if (++completedInTurn_ >= wanted_ && mayWait) wanted_ = std::min(2 * wanted_, kMostAccepts);
 }
 
 void Acceptor::waitForReadiness() {

@@ -94,27 +94,6 @@ bool worksBufferRing(std::uint16_t receiveFlags, bool wantMore, int expected) no
   return works;
 }
 
-bool worksMultishotAccept() noexcept {
-  TrialRing trial(0);
-  OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (trial.error() != 0 || !listener || !client) return false;
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;  // Nothing but the family: the kernel picks an abstract name.
-  socklen_t length = sizeof name.sun_family;
-  const auto* address = reinterpret_cast<sockaddr*>(&name);
-  if (::bind(listener.get(), address, length) < 0 || ::listen(listener.get(), 1) < 0) return false;
-  length = sizeof name;
-  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length);
-  if (::connect(client.get(), address, length) < 0) return false;
-  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
-    io_uring_prep_accept(&entry, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    entry.ioprio |= IORING_ACCEPT_MULTISHOT;
-  });
-  const OwnedFd accepted(answer.res > 0 ? answer.res : -1);
-  return answer.res >= 0 && (answer.flags & IORING_CQE_F_MORE);
-}
-
 // To its own sender: nothing else is needed for a network socket that is connected.
 bool worksZeroCopySend() noexcept {
   TrialRing trial(0);
@@ -176,7 +155,6 @@ std::uint32_t probeFeatures() noexcept {
   if (worksBufferRing(0, false, kBufferSize)) found |= kBufferRing;
   if (worksBufferRing(IORING_RECV_MULTISHOT, true, kBufferSize)) found |= kMultishotReceive;
   if (worksBufferRing(kRecvSendBundle, false, 2 * kBufferSize)) found |= kReceiveBundles;
-  if (worksMultishotAccept()) found |= kMultishotAccept;
   if (worksZeroCopySend()) found |= kZeroCopySend;
   return found;
 }

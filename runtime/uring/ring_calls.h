@@ -18,8 +18,7 @@ enum Feature : std::uint32_t {
   kBufferRing = 1 << 2,        // IORING_REGISTER_PBUF_RING (5.19).
   kMultishotReceive = 1 << 3,  // IORING_RECV_MULTISHOT (6.0).
   kReceiveBundles = 1 << 4,    // IORING_RECVSEND_BUNDLE (6.10).
-  kMultishotAccept = 1 << 5,   // IORING_ACCEPT_MULTISHOT (5.19).
-  kZeroCopySend = 1 << 6,      // IORING_OP_SEND_ZC with IORING_SEND_ZC_REPORT_USAGE (6.2).
+  kZeroCopySend = 1 << 5,      // IORING_OP_SEND_ZC with IORING_SEND_ZC_REPORT_USAGE (6.2).
 };
 
 // What the header of liburing 2.3 lacks, by the names of newer ones.

@@ -23,8 +23,7 @@ namespace {
 
 #ifdef PENSTOCK_WITH_URING
 constexpr std::uint32_t kNoBundles = uring::kReceiveBundles;
-constexpr std::uint32_t kNoMultishot =
-    kNoBundles | uring::kMultishotReceive | uring::kMultishotAccept;
+constexpr std::uint32_t kNoMultishot = kNoBundles | uring::kMultishotReceive;
 constexpr std::uint32_t kNoBufferRing = kNoMultishot | uring::kBufferRing;
 #else
 constexpr std::uint32_t kNoBundles = 0;
