@@ -23,6 +23,7 @@ struct Acceptor::Accept final : Operation {
   Acceptor& acceptor;
   sockaddr_storage peer;
   socklen_t length;
+  bool pollsFirst;
 };
 
 Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd)
@@ -69,9 +70,11 @@ Acceptor::Accept& Acceptor::idleAccept() {
 
 void Acceptor::submit(Accept& accept) {
   accept.length = sizeof accept.peer;
+  accept.pollsFirst = tellsOfMore_ && !moreWait_;
   ++inFlight_;
   reactor_.submit(accept, [&](io_uring_sqe& entry) {
     io_uring_prep_accept(&entry, descriptor(), accept.address(), &accept.length, SOCK_CLOEXEC);
+    if (accept.pollsFirst) entry.ioprio |= kAcceptPollFirst;
   });
 }
 
@@ -86,6 +89,8 @@ void Acceptor::completed(Accept& accept, int result, std::uint32_t flags) {
     pollsFirst_ = true;
     isReady_ = false;
     nothingToAccept();
+  } else if (result == -EINVAL && accept.pollsFirst) {
+    tellsOfMore_ = false;  // The next tells whether it was this.
   } else if (result != -ECANCELED) {
     wanted_ =
         std::min(inFlight_ + 1, kMostAccepts);  // Those that wait need not hear of what waits.
@@ -94,13 +99,15 @@ void Acceptor::completed(Accept& accept, int result, std::uint32_t flags) {
   if (mayAccept()) acceptMore();
 }
 
-// As many in flight as complete in one turn, and twice that while more wait. One that has to wait
-// costs more than one that does not. Kernels before 6.10 do not say whether more wait.
+// As many in flight as complete in one turn, and twice that while more wait. Kernels before 6.10 do
+// not say whether more wait. One that finds nobody costs more than one that does, as much as a
+// whole connection, unless it may wait without looking; which came with the same kernel.
 void Acceptor::adapt(bool moreWait) noexcept {
   if (std::exchange(turn_, reactor_.turnNumber()) != reactor_.turnNumber()) {
     wanted_ = std::clamp<std::size_t>(completedInTurn_, 1, wanted_);
     completedInTurn_ = 0;
   }
+  moreWait_ = moreWait;
   tellsOfMore_ |= moreWait;
   const bool mayWait = moreWait || !tellsOfMore_;
   if (++completedInTurn_ >= wanted_ && mayWait) wanted_ = std::min(2 * wanted_, kMostAccepts);

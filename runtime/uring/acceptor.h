@@ -54,7 +54,8 @@ class Acceptor final : public ListenerBase {
   OperationOf<Acceptor, &Acceptor::ready> poll_{*this};
   bool pollsFirst_ = false;  // An accept has failed instead of waiting.
   bool isReady_ = true;
-  bool tellsOfMore_ = false;  // Completions say whether more wait.
+  bool tellsOfMore_ = false;  // Completions say whether more wait,
+  bool moreWait_ = false;     // and the last one, that they do.
 };
 
 }  // namespace penstock::uring

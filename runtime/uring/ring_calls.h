@@ -23,6 +23,7 @@ enum Feature : std::uint32_t {
 
 // What the header of liburing 2.3 lacks, by the names of newer ones.
 inline constexpr std::uint16_t kRecvSendBundle = 1U << 4;           // IORING_RECVSEND_BUNDLE
+inline constexpr std::uint16_t kAcceptPollFirst = 1U << 2;          // IORING_ACCEPT_POLL_FIRST
 inline constexpr std::uint16_t kSendZeroCopyReportUsage = 1U << 3;  // IORING_SEND_ZC_REPORT_USAGE
 inline constexpr int kNotificationCopied =
     static_cast<int>(1U << 31);  // IORING_NOTIF_USAGE_ZC_COPIED

@@ -137,7 +137,9 @@ void Ring::accept(Request& request) {
   if (peer) world_.requireAlive({reinterpret_cast<std::byte*>(peer), *length}, "an accept");
   const int flags = static_cast<int>(request.entry.accept_flags);
   const int fd = kernel_.accept(*socket, peer, length, flags);
-  post(request, fd, fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0);
+  std::uint32_t told = fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0;
+  if (fd >= 0 && socket->hasConnections()) told |= IORING_CQE_F_SOCK_NONEMPTY;
+  post(request, fd, told);
 }
 
 void Ring::connect(Request& request) {
