@@ -239,7 +239,13 @@ void ListenerBase::disconnectFromReactor() noexcept {
 template <class Visit>
 void ListenerBase::forEachConnection(Visit visit) {
   reactor_.forEachObject([&](ReactorObject& object) {
-    if (Connection* connection = object.connectionOf(*group_)) visit(*connection);
+    Connection* connection = object.connectionOf(*group_);
+    if (!connection) return;
+    try {
+      visit(*connection);
+    } catch (...) {
+      reactor_.logException("draining a listener");
+    }
   });
 }
 

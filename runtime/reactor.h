@@ -178,7 +178,8 @@ class PENSTOCK_API Reactor {
   void logException(std::string_view where) noexcept;  // Inside a catch block.
   void runCallback(Callback& callback) noexcept;       // Logs what it throws.
 
-  // Calls `visit` with everything open, and nothing that it opens; it may end any of it.
+  // Calls `visit` with everything open, and nothing that it opens; it may end any of it, and must
+  // not throw.
   template <class Visit>
   void forEachObject(Visit visit);
 

@@ -70,7 +70,7 @@ Acceptor::Accept& Acceptor::idleAccept() {
 
 void Acceptor::submit(Accept& accept) {
   accept.length = sizeof accept.peer;
-  accept.pollsFirst = tellsOfMore_ && !moreWait_;
+  accept.pollsFirst = tellsOfMore_;
   ++inFlight_;
   reactor_.submit(accept, [&](io_uring_sqe& entry) {
     io_uring_prep_accept(&entry, descriptor(), accept.address(), &accept.length, SOCK_CLOEXEC);
@@ -100,14 +100,13 @@ void Acceptor::completed(Accept& accept, int result, std::uint32_t flags) {
 }
 
 // As many in flight as complete in one turn, and twice that while more wait. Kernels before 6.10 do
-// not say whether more wait. One that finds nobody costs more than one that does, as much as a
-// whole connection, unless it may wait without looking; which came with the same kernel.
+// not say whether more wait. One that finds nobody costs as much as a whole connection, unless it
+// awaits readiness before it looks, which came with the same kernel.
 void Acceptor::adapt(bool moreWait) noexcept {
   if (std::exchange(turn_, reactor_.turnNumber()) != reactor_.turnNumber()) {
     wanted_ = std::clamp<std::size_t>(completedInTurn_, 1, wanted_);
     completedInTurn_ = 0;
   }
-  moreWait_ = moreWait;
   tellsOfMore_ |= moreWait;
   const bool mayWait = moreWait || !tellsOfMore_;
   if (++completedInTurn_ >= wanted_ && mayWait) wanted_ = std::min(2 * wanted_, kMostAccepts);

@@ -54,8 +54,7 @@ class Acceptor final : public ListenerBase {
   OperationOf<Acceptor, &Acceptor::ready> poll_{*this};
   bool pollsFirst_ = false;  // An accept has failed instead of waiting.
   bool isReady_ = true;
-  bool tellsOfMore_ = false;  // Completions say whether more wait,
-  bool moreWait_ = false;     // and the last one, that they do.
+  bool tellsOfMore_ = false;  // Completions say whether more wait.
 };
 
 }  // namespace penstock::uring
