@@ -15,7 +15,7 @@ struct Echo final : Protocol {
 
 int main() {
   auto reactor = Reactor::create();  // io_uring where it works, epoll otherwise.
-  listenTcp(*reactor, Address::parse("127.0.0.1:8007"), [] { return std::make_unique<Echo>(); });
+  listenTcp(*reactor, "127.0.0.1:8007", [] { return std::make_unique<Echo>(); });
   reactor->stopOnSignals();
   reactor->run();
 }

@@ -207,10 +207,6 @@ void addUring(std::vector<Capability>& list) {
       "Linux 5.19 has it; without it a receive takes two operations");
   add(uring::kMultishotReceive, "IORING_RECV_MULTISHOT", "one submission for many receives",
       "Linux 6.0 has it; without it each receive is submitted");
-  add(uring::kReceiveBundles, "IORING_RECVSEND_BUNDLE", "several buffers filled by one receive",
-      "Linux 6.10 has it; without it large messages cost more");
-  add(uring::kMultishotAccept, "IORING_ACCEPT_MULTISHOT", "one submission for many accepts",
-      "Linux 5.19 has it; without it each accept is submitted");
   add(uring::kZeroCopySend, "IORING_OP_SEND_ZC", "sends without a copy, where they are asked for",
       "Linux 6.2 has it; without it every send copies");
 }

@@ -45,7 +45,10 @@ SocketAddress Connection::peerAddress() const noexcept {
 }
 
 SocketAddress Connection::hostAddress() const noexcept {
-  if (disconnected()) return names_.host();
+  if (disconnected()) {
+    const SocketAddress kept = names_.host();
+    return kept.empty() && group_ ? group_->host() : kept;
+  }
   return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
     return systemCalls().getsockname(fd_.get(), address, length);
   });
@@ -53,9 +56,11 @@ SocketAddress Connection::hostAddress() const noexcept {
 
 // The protocol may ask for them when the descriptor is gone.
 void Connection::keepNames() noexcept {
-  if (!fd_) return;
+  if (!fd_ || (group_ && !group_->host().empty())) return;
+  const SocketAddress host = hostAddress();
+  if (group_) group_->learnHost(host);
   try {
-    names_.keep(peerAddress(), hostAddress());
+    names_.keep(peerAddress(), host);
   } catch (const std::bad_alloc&) {  // Then they are not known.
   }
 }

@@ -1,7 +1,14 @@
 #include <penstock/runtime/connection_group.h>
 #include <penstock/runtime/listener_base.h>
 
+#include <cstring>
+
 namespace penstock {
+
+void ConnectionGroup::learnHost(const SocketAddress& ofOne) noexcept {
+  sharesHost_ = ofOne.length() == boundTo_.length() &&
+                std::memcmp(ofOne.data(), boundTo_.data(), boundTo_.length()) == 0;
+}
 
 void ConnectionGroup::connectionOver() {
   --size_;

@@ -2,6 +2,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/listener_base.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system_calls.h>
 
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,10 @@ ListenerBase::ListenerBase(Reactor& reactor, OwnedFd fd, ProtocolFactory factory
               }),
       group_(nullptr) {
   if (!factory_) throw std::invalid_argument("a listener needs a protocol factory");
-  group_ = new ConnectionGroup(*this);
+  group_ = new ConnectionGroup(
+      *this, SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
+        return systemCalls().getsockname(fd_.get(), address, length);
+      }));
 }
 
 ListenerBase::~ListenerBase() {
@@ -235,7 +239,13 @@ void ListenerBase::disconnectFromReactor() noexcept {
 template <class Visit>
 void ListenerBase::forEachConnection(Visit visit) {
   reactor_.forEachObject([&](ReactorObject& object) {
-    if (Connection* connection = object.connectionOf(*group_)) visit(*connection);
+    Connection* connection = object.connectionOf(*group_);
+    if (!connection) return;
+    try {
+      visit(*connection);
+    } catch (...) {
+      reactor_.logException("draining a listener");
+    }
   });
 }
 

@@ -233,7 +233,8 @@ class PENSTOCK_API Reactor {
                     const Listener* listener = nullptr) noexcept;  // Inside a catch block.
   void runCallback(Callback& callback) noexcept;                   // Logs what it throws.
 
-  // Calls `visit` with everything open, and nothing that it opens; it may end any of it.
+  // Calls `visit` with everything open, and nothing that it opens; it may end any of it, and must
+  // not throw.
   template <class Visit>
   void forEachObject(Visit visit);
 

@@ -14,15 +14,16 @@ namespace penstock::uring {
 struct Acceptor::Accept final : Operation {
   explicit Accept(Acceptor& owner) noexcept : Operation(&completes), acceptor(owner) {}
 
-  static void completes(Operation& operation, int result, std::uint32_t) {
+  static void completes(Operation& operation, int result, std::uint32_t flags) {
     auto& accept = static_cast<Accept&>(operation);
-    accept.acceptor.completed(accept, result);
+    accept.acceptor.completed(accept, result, flags);
   }
   sockaddr* address() noexcept { return reinterpret_cast<sockaddr*>(&peer); }
 
   Acceptor& acceptor;
   sockaddr_storage peer;
   socklen_t length;
+  bool pollsFirst;
 };
 
 Acceptor::Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd)
@@ -69,23 +70,27 @@ Acceptor::Accept& Acceptor::idleAccept() {
 
 void Acceptor::submit(Accept& accept) {
   accept.length = sizeof accept.peer;
+  accept.pollsFirst = tellsOfMore_;
   ++inFlight_;
   reactor_.submit(accept, [&](io_uring_sqe& entry) {
     io_uring_prep_accept(&entry, descriptor(), accept.address(), &accept.length, SOCK_CLOEXEC);
+    if (accept.pollsFirst) entry.ioprio |= kAcceptPollFirst;
   });
 }
 
-void Acceptor::completed(Accept& accept, int result) {
+void Acceptor::completed(Accept& accept, int result, std::uint32_t flags) {
   const SocketAddress peer(accept.address(), result >= 0 ? accept.length : 0);
   --inFlight_;
   idle_.push_back(&accept);
-  adapt();
+  adapt((flags & IORING_CQE_F_SOCK_NONEMPTY) != 0);
   if (result >= 0) {
     accepted(OwnedFd(result), peer);
   } else if (result == -EAGAIN) {
     pollsFirst_ = true;
     isReady_ = false;
     nothingToAccept();
+  } else if (result == -EINVAL && accept.pollsFirst) {
+    tellsOfMore_ = false;  // The next tells whether it was this.
   } else if (result != -ECANCELED) {
     wanted_ =
         std::min(inFlight_ + 1, kMostAccepts);  // Those that wait need not hear of what waits.
@@ -94,13 +99,17 @@ void Acceptor::completed(Accept& accept, int result) {
   if (mayAccept()) acceptMore();
 }
 
-// As many in flight as complete in one turn, or up to twice that.
-void Acceptor::adapt() noexcept {
+// As many in flight as complete in one turn, and twice that while more wait. Kernels before 6.10 do
+// not say whether more wait. One that finds nobody costs as much as a whole connection, unless it
+// awaits readiness before it looks, which came with the same kernel.
+void Acceptor::adapt(bool moreWait) noexcept {
   if (std::exchange(turn_, reactor_.turnNumber()) != reactor_.turnNumber()) {
-    if (2 * completedInTurn_ < wanted_) wanted_ = std::max<std::size_t>(1, wanted_ / 2);
+    wanted_ = std::clamp<std::size_t>(completedInTurn_, 1, wanted_);
     completedInTurn_ = 0;
   }
-  if (++completedInTurn_ >= wanted_) wanted_ = std::min(2 * wanted_, kMostAccepts);
+  tellsOfMore_ |= moreWait;
+  const bool mayWait = moreWait || !tellsOfMore_;
+  if (++completedInTurn_ >= wanted_ && mayWait) wanted_ = std::min(2 * wanted_, kMostAccepts);
 }
 
 void Acceptor::waitForReadiness() {

@@ -13,7 +13,7 @@
 
 namespace penstock::uring {
 
-// Several accepts are in flight, each for one connection, as many as come in a turn: a multishot
+// Accepts are in flight, each for one connection, as many as come in a turn: a multishot
 // accept could not tell the address of each, and takes connections that nobody has asked for yet
 // when it is to end. Where somebody who shares the socket has made it non-blocking, which fails an
 // accept that would have to wait, they wait for readiness first.
@@ -39,8 +39,8 @@ class Acceptor final : public ListenerBase {
   void acceptMore();
   void submit(Accept& accept);
   Accept& idleAccept();
-  void completed(Accept& accept, int result);
-  void adapt() noexcept;
+  void completed(Accept& accept, int result, std::uint32_t flags);
+  void adapt(bool moreWait) noexcept;
   void waitForReadiness();
   void ready(int result, std::uint32_t flags);
 
@@ -54,6 +54,7 @@ class Acceptor final : public ListenerBase {
   OperationOf<Acceptor, &Acceptor::ready> poll_{*this};
   bool pollsFirst_ = false;  // An accept has failed instead of waiting.
   bool isReady_ = true;
+  bool tellsOfMore_ = false;  // Completions say whether more wait.
 };
 
 }  // namespace penstock::uring

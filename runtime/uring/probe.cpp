@@ -70,7 +70,7 @@ class TrialBuffers {
   bool works_ = false;
 };
 
-bool worksBufferRing(TrialRing& trial, std::uint16_t receiveFlags, bool wantMore, int expected) {
+bool worksBufferRing(TrialRing& trial, std::uint16_t receiveFlags, bool wantMore) {
   const Pair pair;
   if (!pair.near) return false;
   auto buffers = std::make_unique<TrialBuffers>(trial);
@@ -85,31 +85,9 @@ bool worksBufferRing(TrialRing& trial, std::uint16_t receiveFlags, bool wantMore
   });
   const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
   const bool works =
-      answer.res == expected && (answer.flags & IORING_CQE_F_BUFFER) && more == wantMore;
+      answer.res == kBufferSize && (answer.flags & IORING_CQE_F_BUFFER) && more == wantMore;
   if (more) trial.end(answer.user_data);  // The kernel may still write into the buffers.
   return works;
-}
-
-bool worksMultishotAccept(TrialRing& trial) {
-  OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  OwnedFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!listener || !client) return false;
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;  // Nothing but the family: the kernel picks an abstract name.
-  socklen_t length = sizeof name.sun_family;
-  const auto* address = reinterpret_cast<sockaddr*>(&name);
-  if (::bind(listener.get(), address, length) < 0 || ::listen(listener.get(), 1) < 0) return false;
-  length = sizeof name;
-  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length);
-  if (::connect(client.get(), address, length) < 0) return false;
-  const io_uring_cqe answer = trial.ask([&](io_uring_sqe& entry) {
-    io_uring_prep_accept(&entry, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    entry.ioprio |= IORING_ACCEPT_MULTISHOT;
-  });
-  const OwnedFd accepted(answer.res > 0 ? answer.res : -1);
-  const bool more = (answer.flags & IORING_CQE_F_MORE) != 0;
-  if (more) trial.end(answer.user_data);
-  return answer.res >= 0 && more;
 }
 
 // To its own sender: nothing else is needed for a network socket that is connected.
@@ -146,10 +124,8 @@ std::uint32_t featuresOn(TrialRing& trial) {
   };
   add(kDeferTaskrun, trial.defersTaskrun());
   add(kWaitTimeout, worksWaitTimeout(trial));
-  add(kBufferRing, worksBufferRing(trial, 0, false, kBufferSize));
-  add(kMultishotReceive, worksBufferRing(trial, IORING_RECV_MULTISHOT, true, kBufferSize));
-  add(kReceiveBundles, worksBufferRing(trial, kRecvSendBundle, false, 2 * kBufferSize));
-  add(kMultishotAccept, worksMultishotAccept(trial));
+  add(kBufferRing, worksBufferRing(trial, 0, false));
+  add(kMultishotReceive, worksBufferRing(trial, IORING_RECV_MULTISHOT, true));
   add(kZeroCopySend, worksZeroCopySend(trial));
   return found;
 }

@@ -17,13 +17,11 @@ enum Feature : std::uint32_t {
   kWaitTimeout = 1 << 1,       // IORING_ENTER_EXT_ARG: a time limit on the wait (5.11).
   kBufferRing = 1 << 2,        // IORING_REGISTER_PBUF_RING (5.19).
   kMultishotReceive = 1 << 3,  // IORING_RECV_MULTISHOT (6.0).
-  kReceiveBundles = 1 << 4,    // IORING_RECVSEND_BUNDLE (6.10).
-  kMultishotAccept = 1 << 5,   // IORING_ACCEPT_MULTISHOT (5.19).
-  kZeroCopySend = 1 << 6,      // IORING_OP_SEND_ZC with IORING_SEND_ZC_REPORT_USAGE (6.2).
+  kZeroCopySend = 1 << 4,      // IORING_OP_SEND_ZC with IORING_SEND_ZC_REPORT_USAGE (6.2).
 };
 
 // What the header of liburing 2.3 lacks, by the names of newer ones.
-inline constexpr std::uint16_t kRecvSendBundle = 1U << 4;           // IORING_RECVSEND_BUNDLE
+inline constexpr std::uint16_t kAcceptPollFirst = 1U << 2;          // IORING_ACCEPT_POLL_FIRST
 inline constexpr std::uint16_t kSendZeroCopyReportUsage = 1U << 3;  // IORING_SEND_ZC_REPORT_USAGE
 inline constexpr int kNotificationCopied =
     static_cast<int>(1U << 31);  // IORING_NOTIF_USAGE_ZC_COPIED

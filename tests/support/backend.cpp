@@ -22,13 +22,8 @@ namespace penstock::testing {
 namespace {
 
 #ifdef PENSTOCK_WITH_URING
-constexpr std::uint32_t kNoBundles = uring::kReceiveBundles;
-constexpr std::uint32_t kNoMultishot =
-    kNoBundles | uring::kMultishotReceive | uring::kMultishotAccept;
-constexpr std::uint32_t kNoBufferRing = kNoMultishot | uring::kBufferRing;
+constexpr std::uint32_t kNoBufferRing = uring::kMultishotReceive | uring::kBufferRing;
 #else
-constexpr std::uint32_t kNoBundles = 0;
-constexpr std::uint32_t kNoMultishot = 0;
 constexpr std::uint32_t kNoBufferRing = 0;
 #endif
 constexpr std::uint32_t kPlain = ~0U;
@@ -39,8 +34,6 @@ const TestBackend kTestBackends[] = {
     {"uring", Backend::kUring, 0, false, false, false},
     {"uring-multishot", Backend::kUring, 0, true, false, false},
     {"uring-zero-copy", Backend::kUring, 0, false, true, false},
-    {"uring-no-bundles", Backend::kUring, kNoBundles, false, false, false},
-    {"uring-no-multishot", Backend::kUring, kNoMultishot, false, false, false},
     {"uring-no-buffer-ring", Backend::kUring, kNoBufferRing, false, false, false},
     {"uring-plain", Backend::kUring, kPlain, false, false, false},
     {"simulated-epoll", Backend::kEpoll, 0, false, false, true},

@@ -1,6 +1,6 @@
 #include <penstock/tests/support/simulated_buffers.h>
 
-#include <algorithm>
+#include <string>
 
 namespace penstock::simulated {
 
@@ -20,25 +20,15 @@ const io_uring_buf& BufferGroup::at(std::uint16_t position) const noexcept {
   return entries_[position & mask_];
 }
 
-std::vector<iovec> BufferGroup::next(std::size_t wanted, bool several) const {
-  std::vector<iovec> runs;
-  std::size_t room = 0;
-  for (std::uint16_t i = 0; i < available() && (runs.empty() || (several && room < wanted)); ++i) {
-    const io_uring_buf& buffer = at(static_cast<std::uint16_t>(head_ + i));
-    runs.push_back({reinterpret_cast<void*>(buffer.addr), buffer.len});
-    room += buffer.len;
-  }
-  return runs;
+iovec BufferGroup::next() const noexcept {
+  const io_uring_buf& buffer = at(head_);
+  return {reinterpret_cast<void*>(buffer.addr), buffer.len};
 }
 
-std::uint16_t BufferGroup::take(std::size_t count) {
-  const std::uint16_t first = at(head_).bid;
-  while (true) {
-    const io_uring_buf& buffer = at(head_++);
-    requireOnce(buffer.bid);
-    if (buffer.len >= count) return first;
-    count -= buffer.len;
-  }
+std::uint16_t BufferGroup::take() {
+  const std::uint16_t id = at(head_++).bid;
+  requireOnce(id);
+  return id;
 }
 
 // A buffer that is used must not wait in the ring a second time.

@@ -6,9 +6,7 @@
 #include <liburing.h>
 #include <sys/uio.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace penstock::simulated {
 
@@ -20,11 +18,11 @@ class BufferGroup {
   std::uint16_t id() const noexcept { return id_; }
   bool empty() const noexcept { return available() == 0; }
 
-  // The memory of the next buffers: of one, or with `several` of as many as hold `wanted` bytes.
-  std::vector<iovec> next(std::size_t wanted, bool several) const;
+  // The memory of the next buffer. Not when empty.
+  iovec next() const noexcept;
 
-  // Takes those that `count` bytes fill; the id of the first.
-  std::uint16_t take(std::size_t count);
+  // Takes it; its id.
+  std::uint16_t take();
 
  private:
   std::uint16_t available() const noexcept;

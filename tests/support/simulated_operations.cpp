@@ -80,13 +80,10 @@ void Ring::receiveSelected(Request& request, Socket& socket) {
   const auto group = std::ranges::find(groups_, request.entry.buf_group, &BufferGroup::id);
   const bool none = group == groups_.end() || group->empty();
   if (none || world_.chance(world_.faults().noBuffers)) return post(request, -ENOBUFS);
-  const bool several = (request.entry.ioprio & uring::kRecvSendBundle) != 0;
-  const std::size_t limit = request.entry.len ? request.entry.len : socket.readable();
-  const std::size_t wanted = std::max<std::size_t>(1, std::min(limit, socket.readable()));
-  const std::vector<iovec> into = firstOf(group->next(wanted, several), wanted);
-  const ssize_t count = socket.receive(into, static_cast<int>(request.entry.msg_flags));
+  const iovec into = group->next();
+  const ssize_t count = socket.receive({&into, 1}, static_cast<int>(request.entry.msg_flags));
   if (count <= 0) return post(request, count);
-  const std::uint32_t id = group->take(static_cast<std::size_t>(count));
+  const std::uint32_t id = group->take();
   std::uint32_t flags = IORING_CQE_F_BUFFER | id << IORING_CQE_BUFFER_SHIFT;
   if (socket.readable() > 0) flags |= IORING_CQE_F_SOCK_NONEMPTY;
   if (stillMore(request)) flags |= IORING_CQE_F_MORE;
@@ -137,7 +134,9 @@ void Ring::accept(Request& request) {
   if (peer) world_.requireAlive({reinterpret_cast<std::byte*>(peer), *length}, "an accept");
   const int flags = static_cast<int>(request.entry.accept_flags);
   const int fd = kernel_.accept(*socket, peer, length, flags);
-  post(request, fd, fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0);
+  std::uint32_t told = fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0;
+  if (fd >= 0 && socket->hasConnections()) told |= IORING_CQE_F_SOCK_NONEMPTY;
+  post(request, fd, told);
 }
 
 void Ring::connect(Request& request) {

@@ -149,19 +149,6 @@ BOOST_AUTO_TEST_CASE(a_multishot_receive_ends_when_no_buffer_is_left) {
   BOOST_TEST(!hasMore(completions[2]));
 }
 
-BOOST_AUTO_TEST_CASE(a_bundle_fills_several_buffers) {
-  Machine machine;
-  const auto buffers = BufferRing::create(*machine.ring, 0, 4, 16);
-  machine.receiveMultishot(1, kRecvSendBundle);
-  machine.sendFromFar(std::string(40, 'x'));
-
-  const auto completions = machine.enter(1);
-
-  BOOST_TEST_REQUIRE(completions.size() == 1);
-  BOOST_TEST(completions[0].res == 40);
-  BOOST_TEST((completions[0].flags >> IORING_CQE_BUFFER_SHIFT) == 0U);
-}
-
 BOOST_AUTO_TEST_CASE(a_send_of_all_goes_on_as_the_reader_takes) {
   Machine machine;
   const std::string much(1 << 20, 'x');
