@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <type_traits>
@@ -17,7 +16,7 @@ class UniqueFunction;
 // allocates for those of up to kInline bytes. Calling an empty one is a programming error: whoever
 // takes one to call it later refuses an empty one at once (see required()). A call runs the
 // callable where it lies, so what holds it must outlive the call; whoever cannot promise that moves
-// it out first, which costs a copy of kInline bytes where the callable is plain data.
+// it out first.
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> {
  public:
@@ -56,9 +55,8 @@ class UniqueFunction<R(Args...)> {
  private:
   struct Table {
     R (*call)(void*, Args&&...);
-    void (*moveTo)(void* from,
-                   void* to) noexcept;  // Leaves `from` destroyed. Null: copy the bytes.
-    void (*destroy)(void*) noexcept;    // Null: there is nothing to do.
+    void (*moveTo)(void* from, void* to) noexcept;  // Leaves `from` destroyed.
+    void (*destroy)(void*) noexcept;                // Null: there is nothing to do.
   };
 
   template <class F>
@@ -74,29 +72,28 @@ class UniqueFunction<R(Args...)> {
 
   template <class F>
   static constexpr Table inlineTable() {
-    if constexpr (std::is_trivially_copyable_v<F>) return {&callInline<F>, nullptr, nullptr};
-    return {&callInline<F>,
-            [](void* from, void* to) noexcept {
-              ::new (to) F(std::move(*static_cast<F*>(from)));
-              static_cast<F*>(from)->~F();
-            },
-            [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
+    constexpr auto kMoveTo = [](void* from, void* to) noexcept {
+      ::new (to) F(std::move(*static_cast<F*>(from)));
+      static_cast<F*>(from)->~F();
+    };
+    if constexpr (std::is_trivially_destructible_v<F>) return {&callInline<F>, kMoveTo, nullptr};
+    return {&callInline<F>, kMoveTo, [](void* at) noexcept { static_cast<F*>(at)->~F(); }};
   }
 
   template <class F>
   static constexpr Table kInlineTable = inlineTable<F>();
 
   template <class F>
-  static constexpr Table kHeapTable{[](void* at, Args&&... args) -> R {
-                                      return (**static_cast<F**>(at))(std::forward<Args>(args)...);
-                                    },
-                                    nullptr,
-                                    [](void* at) noexcept { delete *static_cast<F**>(at); }};
+  static constexpr Table kHeapTable{
+      [](void* at, Args&&... args) -> R {
+        return (**static_cast<F**>(at))(std::forward<Args>(args)...);
+      },
+      [](void* from, void* to) noexcept { ::new (to) F*(*static_cast<F**>(from)); },
+      [](void* at) noexcept { delete *static_cast<F**>(at); }};
 
   void take(UniqueFunction& other) noexcept {
+    if (other.table_) other.table_->moveTo(other.storage_, storage_);
     table_ = std::exchange(other.table_, nullptr);
-    if (table_ && table_->moveTo) return table_->moveTo(other.storage_, storage_);
-    if (table_) std::memcpy(storage_, other.storage_, kInline);
   }
   void clear() noexcept {
     const Table* table = std::exchange(table_, nullptr);
