@@ -75,11 +75,16 @@ void Connection::connectionLost(std::error_code why) {
   ListNode<InWriters>::unlink();
   ListNode<InDeferred>::unlink();
   if (producer) guarded([producer] { producer->stopProducing(); });
-  // An exception tells why, but does not take back the reset that was asked for before it.
-  const bool failedAborting = aborting() && why == ConnectionError::kProtocolFailed;
-  letGo(failedAborting || why == ConnectionError::kAborted);
+  letGo(endsInReset(why));
   guarded([&] { protocol_->connectionLost(why); });
   reactor_.retire(*this);
+}
+
+// What ends by an error is not complete, and the peer must not take it for that. The end of the
+// reactor cuts off only what was not sent yet.
+bool Connection::endsInReset(std::error_code why) const noexcept {
+  if (why != ConnectionError::kLost) return static_cast<bool>(why);
+  return bufferedBytes() > 0 || (user_ && user_->hasRest());
 }
 
 void Connection::lend(DescriptorUser& user) {
@@ -87,8 +92,13 @@ void Connection::lend(DescriptorUser& user) {
   stopForLending();
 }
 
+void Connection::takeBack() {
+  if (!std::exchange(user_, nullptr) || disconnected() || aborting()) return;
+  continueAfterLending();
+}
+
 void Connection::lentReady(bool readable, bool writable) {
-  if (!disconnected() && !aborting()) user_->descriptorReady(readable, writable);
+  if (user_ && !disconnected() && !aborting()) user_->descriptorReady(readable, writable);
 }
 
 void Connection::lentReadEnded(ssize_t result) {
@@ -102,7 +112,9 @@ void Connection::lentRestWritten() {
 }
 
 std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) noexcept {
-  return std::exchange(protocol_, std::move(next));
+  std::unique_ptr<Protocol> previous = std::exchange(protocol_, std::move(next));
+  previous->replaced();
+  return previous;
 }
 
 void Connection::startWriting() {

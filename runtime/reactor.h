@@ -6,6 +6,7 @@
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/intrusive_list.h>
 #include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/pipe_pool.h>
 #include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
@@ -169,6 +170,7 @@ class PENSTOCK_API Reactor {
 
   TimerQueue& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return buffers_; }
+  PipePool& pipes() noexcept { return pipes_; }
   TimePoint deadlineAfter(Duration delay) const;
   void log(std::string_view line) noexcept;
   void logException(std::string_view where) noexcept;  // Inside a catch block.
@@ -223,6 +225,7 @@ class PENSTOCK_API Reactor {
   BufferPool buffers_;
   TimerQueue timers_;
   DelayedCalls delayedCalls_{*this};
+  PipePool pipes_{*this};
   CallQueue calls_;
   const pid_t process_;
   Log log_;

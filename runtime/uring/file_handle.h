@@ -40,6 +40,7 @@ class PENSTOCK_API FileHandle : public Connection,
   void stopReading() final;
   void startWriting() final;
   void stopForLending() final;
+  void continueAfterLending() final;
 
   // Prepare it: a read into `into`, or if that is empty into buffers of `group` that the kernel
   // picks; and a write of `from`.

@@ -206,7 +206,7 @@ BOOST_FIXTURE_TEST_CASE(a_tap_that_throws_ends_both_sides, Relaying) {
     void passing(Transport&, Bytes) override { throw std::runtime_error("the tap's"); }
   } thrower;
   connectBoth();
-  relay(a.transport(), b.transport(), &thrower);
+  relay(a.transport(), b.transport(), {.tap = &thrower});
 
   left.send(1);
 

@@ -74,6 +74,7 @@ struct Relaying {
   RelayPeer left, right;
   Recorder a, b;
   PatternTap tap;
+  Relay joint;
   ReactorFixture loop;
 
   // Buffers this small leave it to the relay to hold bytes.
@@ -96,9 +97,10 @@ struct Relaying {
     connect(right, b, ofRight);
   }
 
-  void relayIn(Mode mode) {
+  void relayIn(Mode mode, RelayOptions options = {}) {
     tap.ofLeft = &a.transport();
-    relay(a.transport(), b.transport(), mode == Mode::kTapped ? &tap : nullptr);
+    options.tap = mode == Mode::kTapped ? &tap : nullptr;
+    joint = relay(a.transport(), b.transport(), std::move(options));
     if (mode != Mode::kSpliced) return;
     left.send(kEnoughToSplice);
     waitForAll();
