@@ -140,6 +140,19 @@ void addEpoll(std::vector<Capability>& list) {
                   "Linux 5.11 has it; without it timers are up to 1 ms late"});
 }
 
+// Both families relay bulk by them. An empty pipe has nothing to splice, where it may be tried.
+void addSplicing(std::vector<Capability>& list) {
+  constexpr const char* kUse = "relays whose bytes stay in the kernel";
+  constexpr const char* kRemedy = "a filter stands in the way; without it relays copy";
+  int from[2] = {-1, -1};
+  int to[2] = {-1, -1};
+  const bool pipes = systemCalls().pipe(from) == 0 && systemCalls().pipe(to) == 0;
+  const OwnedFd ends[] = {OwnedFd(from[0]), OwnedFd(from[1]), OwnedFd(to[0]), OwnedFd(to[1])};
+  const bool splices = pipes && systemCalls().splice(from[0], to[1], 1) == -EAGAIN;
+  list.push_back({"pipe2", pipes, kUse, kRemedy});
+  list.push_back({"splice", splices, kUse, kRemedy});
+}
+
 #ifdef PENSTOCK_WITH_URING
 void addUring(std::vector<Capability>& list) {
   const uring::Usability ring = uring::probeUsability();
@@ -178,6 +191,7 @@ void addUring(std::vector<Capability>& list) {
 std::vector<Capability> capabilities() {
   std::vector<Capability> list;
   addEpoll(list);
+  addSplicing(list);
 #ifdef PENSTOCK_WITH_URING
   addUring(list);
 #endif

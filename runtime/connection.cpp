@@ -80,11 +80,13 @@ void Connection::connectionLost(std::error_code why) {
   reactor_.retire(*this);
 }
 
-// What ends by an error is not complete, and the peer must not take it for that. The end of the
-// reactor cuts off only what was not sent yet.
+// A stream that was cut short must not look complete to the peer. After an error of the socket
+// there is no peer to tell, unless a borrower met the error elsewhere. An exception tells why, but
+// does not take back the reset that was asked for before it.
 bool Connection::endsInReset(std::error_code why) const noexcept {
-  if (why != ConnectionError::kLost) return static_cast<bool>(why);
-  return bufferedBytes() > 0 || (user_ && user_->hasRest());
+  if (why == ConnectionError::kAborted || cutShort_) return true;
+  if (why == ConnectionError::kProtocolFailed) return aborting();
+  return why && user_;
 }
 
 void Connection::lend(DescriptorUser& user) {
@@ -133,6 +135,7 @@ void Connection::runDeferred() {
 }
 
 void Connection::disconnectFromReactor() noexcept {
+  cutShort_ = bufferedBytes() > 0 || (user_ && user_->hasRest());
   connectionLost(aborting() ? ConnectionError::kAborted : ConnectionError::kLost);
 }
 

@@ -126,6 +126,7 @@ class PENSTOCK_API Connection : public ReactorObject,
 
  private:
   bool inputEnded_ = false;
+  bool cutShort_ = false;  // The reactor ends before all was sent.
 
  protected:
   OwnedFd fd_;

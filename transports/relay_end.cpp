@@ -43,7 +43,7 @@ void RelayEnd::begin(std::unique_ptr<Protocol> previous) {
 void RelayEnd::dataReceived(Bytes bytes) {
   if (!other_) return;
   if (other_->closing()) return own_.pauseProducing();  // It takes nothing more.
-  if (RelayTap* tap = state_->tap()) tap->passing(own_, bytes);
+  if (state_->tap()) showTap(bytes);
   if (!other_) return;  // The tap may have ended it.
   state_->passing(number_, bytes.size());
   other_->own_.write(bytes);
@@ -51,6 +51,16 @@ void RelayEnd::dataReceived(Bytes bytes) {
   if (state_->isLimited()) slowDown();
   const bool much = copied_ >= state_->copiedBeforeSplicing();
   if (much && !state_->tap() && !isSpliced() && other_) beginSplicing();
+}
+
+// Its failure is ours: what it did not see is never passed on, and the stream not complete.
+void RelayEnd::showTap(Bytes bytes) {
+  try {
+    state_->tap()->passing(own_, bytes);
+  } catch (...) {
+    own_.abortConnection();
+    throw;
+  }
 }
 
 void RelayEnd::slowDown() {

@@ -49,6 +49,7 @@ class RelayEnd final : public Protocol, private DescriptorUser, private Producer
   void closeIfDone();
   void otherReplaced();
   void again();
+  void showTap(Bytes bytes);
   void slowDown();
 
   void descriptorReady(bool readable, bool writable) override;

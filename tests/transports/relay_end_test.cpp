@@ -212,6 +212,7 @@ BOOST_FIXTURE_TEST_CASE(a_tap_that_throws_ends_both_sides, Relaying) {
 
   waitForLosses();
   BOOST_TEST(a.why == ConnectionError::kProtocolFailed);
+  for (const RelayPeer* peer : {&left, &right}) BOOST_TEST((peer->why == kReset));
   BOOST_TEST(b.why == ConnectionError::kAborted);
   BOOST_TEST(right.pattern.count() == 0U);
   BOOST_TEST(loop.logLines().size() == 1U);

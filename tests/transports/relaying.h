@@ -60,7 +60,7 @@ struct PatternTap final : RelayTap {
 };
 
 enum class Mode { kTapped, kCopied, kSpliced };
-constexpr std::array kModes{Mode::kTapped, Mode::kCopied, Mode::kSpliced};
+inline constexpr std::array kModes{Mode::kTapped, Mode::kCopied, Mode::kSpliced};
 
 inline std::ostream& operator<<(std::ostream& out, Mode mode) {
   constexpr std::array kNames{"tapped", "copied", "spliced"};
@@ -81,6 +81,12 @@ struct Relaying {
   static void shrinkBuffers(int fd) {
     setSendBuffer(fd, 16384);
     setReceiveBuffer(fd, 16384);
+  }
+
+  static constexpr int kLargeBuffers = 16 << 20;
+  static void enlargeBuffers(int fd) {
+    setSendBuffer(fd, kLargeBuffers);
+    setReceiveBuffer(fd, kLargeBuffers);
   }
 
   void connect(RelayPeer& peer, Recorder& end, Joint joint) {
