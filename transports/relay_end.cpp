@@ -210,7 +210,8 @@ void RelayEnd::endIfBroken() {
 }
 
 void RelayEnd::pump() {
-  if (!free_ || own_.bufferedBytes() > 0) return;  // It asks again when that has drained.
+  if (!free_ || again_.active()) return;  // It has had its part of this turn.
+  if (own_.bufferedBytes() > 0) return;   // It asks again when that has drained.
   std::size_t moved = 0;
   while (moved < kMostSplicedPerTurn) {
     const std::size_t before = moved;

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
+
 namespace penstock::testing {
 namespace {
 
@@ -27,6 +29,7 @@ ssize_t SplicingCalls::splice(int from, int to, std::size_t most) noexcept {
   const bool fills = isPipe(to);
   if (const int failed = fills ? splicing.fill : splicing.drain; failed < 0) return failed;
   const ssize_t moved = spliceInKernel(from, to, most);
+  if (moved == -EINTR) --splicing.calls;  // It is made again.
   if (fills && moved > 0) splicing.filled += static_cast<std::uint64_t>(moved);
   return moved;
 }
