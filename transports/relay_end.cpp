@@ -182,7 +182,10 @@ void RelayEnd::copyRest() {
   std::array<std::byte, 16384> some;
   while (!pipe_.empty()) {
     const ssize_t got = pipe_.takeOut(some);
-    if (got <= 0) return own_.abortConnection();  // It will never be complete.
+    if (got <= 0) {
+      pipe_.clear();
+      return own_.abortConnection();  // It will never be complete.
+    }
     own_.write(Bytes(some.data(), static_cast<std::size_t>(got)));
   }
 }

@@ -51,6 +51,10 @@ ssize_t SplicePipe::takeOut(MutableBytes into) {
   return got;
 }
 
+void SplicePipe::clear() noexcept {
+  if (std::exchange(held_, 0) > 0) pool_.drop(std::move(pipe_));
+}
+
 void SplicePipe::taken(ssize_t count) {
   held_ -= static_cast<std::size_t>(count);
   if (held_ == 0) pool_.give(std::move(pipe_));

@@ -14,7 +14,7 @@ namespace penstock {
 class SplicePipe {
  public:
   explicit SplicePipe(PipePool& pool) noexcept : pool_(pool) {}
-  ~SplicePipe() { pool_.drop(std::move(pipe_)); }
+  ~SplicePipe() { clear(); }
   SplicePipe(const SplicePipe&) = delete;
   SplicePipe& operator=(const SplicePipe&) = delete;
 
@@ -28,6 +28,9 @@ class SplicePipe {
 
   // Takes bytes out of it into memory.
   ssize_t takeOut(MutableBytes into);
+
+  // Drops what it holds. An empty one refers to nothing of the reactor.
+  void clear() noexcept;
 
   // Whether `result` says that splicing cannot go on here, and nothing about the connection.
   static bool cannotSplice(ssize_t result) noexcept;
