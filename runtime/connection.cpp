@@ -202,7 +202,7 @@ void Connection::halfClose() {
 
 void Connection::connectionLost(std::error_code why) {
   if (disconnected()) return;
-  const bool truncated = isTruncated(why);
+  const bool reset = endsInReset(why);
   keepNames();
   Producer* producer = setDisconnected();
   ListNode<InReactor>::unlink();  // What is open does not include this any more.
@@ -210,18 +210,21 @@ void Connection::connectionLost(std::error_code why) {
   ListNode<InWriters>::unlink();
   ListNode<InDeferred>::unlink();
   if (producer) guarded([producer] { producer->stopProducing(); });
-  // An exception tells why, but does not take back the reset that was asked for before it.
-  const bool failedAborting = aborting() && why == ConnectionError::kProtocolFailed;
-  letGo(failedAborting || truncated || why == ConnectionError::kAborted);
+  letGo(reset);
   guarded([&] { protocol_->connectionLost(why); });
   leaveConsumer();
   leaveGroup();
   reactor_.retire(*this);
 }
 
-// A stream of which something is missing must not look as if it had ended.
-bool Connection::isTruncated(std::error_code why) const noexcept {
-  return bufferedBytes() > 0 || (why && producerMayWrite());
+// A stream of which something is missing must not look complete to the peer: bytes that are not
+// sent, a producer that had more, or what a borrower met elsewhere. An echo, which is its own
+// producer, has no more than what it has sent.
+bool Connection::endsInReset(std::error_code why) const noexcept {
+  if (aborting() || why == ConnectionError::kAborted) return true;
+  const bool unsent = bufferedBytes() > 0 || (user_ && user_->hasRest());
+  const bool others = producerMayWrite() && producer() != static_cast<const Producer*>(this);
+  return unsent || (why && (user_ || others));
 }
 
 void Connection::lend(DescriptorUser& user) {
@@ -229,8 +232,13 @@ void Connection::lend(DescriptorUser& user) {
   stopForLending();
 }
 
+void Connection::takeBack() {
+  if (!std::exchange(user_, nullptr) || disconnected() || aborting()) return;
+  continueAfterLending();
+}
+
 void Connection::lentReady(bool readable, bool writable) {
-  if (!disconnected() && !aborting()) user_->descriptorReady(readable, writable);
+  if (user_ && !disconnected() && !aborting()) user_->descriptorReady(readable, writable);
 }
 
 void Connection::lentReadEnded(ssize_t result) {
@@ -246,7 +254,9 @@ void Connection::lentRestWritten() {
 std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) {
   if (!next) throw std::invalid_argument("replaceProtocol: the next protocol is null");
   next->attachTo(*this);
-  return std::exchange(protocol_, std::move(next));
+  std::unique_ptr<Protocol> previous = std::exchange(protocol_, std::move(next));
+  previous->replaced();
+  return previous;
 }
 
 void Connection::startWriting() {

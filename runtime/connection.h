@@ -23,12 +23,15 @@ struct InDeferred;
 class DescriptorUser {
  public:
   // Once when the descriptor is free to use, then at each edge of readiness: `readable` and
-  // `writable` say what to try. May end the connection, not destroy it.
+  // `writable` say what to try. May end the connection or the lending, not destroy either.
   virtual void descriptorReady(bool readable, bool writable) = 0;
 
   // A close or half-close is due and all that was queued is written: writes what the user itself
   // still holds for this connection. False: not all of it yet; see Connection::lentRestWritten().
   virtual bool writeRest() = 0;
+
+  // Whether the user still holds something for this connection.
+  virtual bool hasRest() const noexcept = 0;
 
  protected:
   ~DescriptorUser() = default;
@@ -63,8 +66,11 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   // Lends the descriptor to `user`, who reads and writes it from then on: as soon as all that was
   // received has been delivered, and no read is in flight. What is still queued for writing is
-  // flushed as always; `user` looks at bufferedBytes() before it writes itself. For good.
+  // flushed as always; `user` looks at bufferedBytes() before it writes itself.
   void lend(DescriptorUser& user);
+
+  // Ends that: `user` hears nothing more, and what comes is received and delivered again.
+  void takeBack();
 
   // What `user` found when reading: the end of input (0) or -errno; told to the protocol.
   void lentReadEnded(ssize_t result);
@@ -133,6 +139,10 @@ class PENSTOCK_API Connection : public ReactorObject,
   // lend() was called: read no more, and call lentReady(true, true) once no read is in flight and
   // nothing received waits for delivery; then report readiness by lentReady().
   virtual void stopForLending() {}
+
+  // takeBack() was called: read as before, whatever was reported meanwhile.
+  virtual void continueAfterLending() {}
+
   bool lent() const noexcept { return user_ != nullptr; }
   void lentReady(bool readable, bool writable);
 
@@ -164,7 +174,7 @@ class PENSTOCK_API Connection : public ReactorObject,
   std::size_t deliverPieces(Block& block, Bytes bytes);
   void hold(Block& block, Bytes bytes);
   Bytes nextPiece(Bytes bytes) const noexcept;
-  bool isTruncated(std::error_code why) const noexcept;
+  bool endsInReset(std::error_code why) const noexcept;
   std::error_code reasonOfAbort() const noexcept;
   bool resetSocket() noexcept;
   void halfClose();

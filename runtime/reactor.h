@@ -7,6 +7,7 @@
 #include <penstock/runtime/intrusive_list.h>
 #include <penstock/runtime/log.h>
 #include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/pipe_pool.h>
 #include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
@@ -220,6 +221,7 @@ class PENSTOCK_API Reactor {
   TimerQueue& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return buffers_; }
   const BufferPool& buffers() const noexcept { return buffers_; }
+  PipePool& pipes() noexcept { return pipes_; }
   TimePoint deadlineAfter(Duration delay) const;
 
   // Throws std::logic_error in a thread that this is not for.
@@ -310,6 +312,7 @@ class PENSTOCK_API Reactor {
   BufferPool buffers_;
   TimerQueue timers_;
   DelayedCalls delayedCalls_{*this};
+  PipePool pipes_{*this};
   CallQueue calls_;
   const pid_t process_;
   std::thread::id thread_;

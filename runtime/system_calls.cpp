@@ -80,13 +80,17 @@ ssize_t SystemCalls::sendmsg(int fd, std::span<const iovec> from, int flags) noe
   return resultOf(::sendmsg(fd, &message, flags));
 }
 
-int SystemCalls::pipe(int (&fds)[2], int size) noexcept {
-  const int result = resultOf(::pipe2(fds, O_NONBLOCK | O_CLOEXEC));
-  if (result == 0) ::fcntl(fds[1], F_SETPIPE_SZ, size);  // A refusal leaves the usual 64 KiB.
-  return result;
+int SystemCalls::pipe(int (&fds)[2]) noexcept {
+  return resultOf(::pipe2(fds, O_NONBLOCK | O_CLOEXEC));
+}
+int SystemCalls::setPipeSize(int pipe, int size) noexcept {
+  return resultOf(::fcntl(pipe, F_SETPIPE_SZ, size));
 }
 ssize_t SystemCalls::splice(int from, int to, std::size_t most) noexcept {
   return resultOf(::splice(from, nullptr, to, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+ssize_t SystemCalls::read(int fd, MutableBytes into) noexcept {
+  return resultOf(::read(fd, into.data(), into.size()));
 }
 
 int SystemCalls::epollCreate() noexcept { return resultOf(::epoll_create1(EPOLL_CLOEXEC)); }

@@ -41,10 +41,11 @@ class SystemCalls {
   virtual ssize_t recv(int fd, MutableBytes into, int flags) noexcept;
   virtual ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept;
 
-  // Moving bytes between descriptors inside the kernel. Both ends of a pipe are non-blocking and
-  // hold `size` bytes, or less where the limit on pipes is lower.
-  virtual int pipe(int (&fds)[2], int size) noexcept;
+  // Moving bytes between descriptors inside the kernel. Both ends of a pipe are non-blocking.
+  virtual int pipe(int (&fds)[2]) noexcept;
+  virtual int setPipeSize(int pipe, int size) noexcept;  // fcntl(2), F_SETPIPE_SZ.
   virtual ssize_t splice(int from, int to, std::size_t most) noexcept;
+  virtual ssize_t read(int fd, MutableBytes into) noexcept;
 
   // Readiness.
   virtual int epollCreate() noexcept;

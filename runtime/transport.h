@@ -100,9 +100,9 @@ class Transport : public Consumer, public Producer {
 
   virtual Reactor& reactor() const noexcept = 0;
 
-  // Puts `next` in the place of the protocol and gives that back; neither is called. The one given
-  // back may be running: whoever gets it keeps it until its call has returned. Throws
-  // std::invalid_argument when `next` is null.
+  // Puts `next` in the place of the protocol and gives that back, which hears replaced() and
+  // nothing more; `next` is not called. The one given back may be running: whoever gets it keeps it
+  // until its call has returned. Throws std::invalid_argument when `next` is null.
   virtual std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) = 0;
 
  protected:
@@ -143,6 +143,9 @@ class Protocol {
 
   // Our own loseWriteConnection() was carried out.
   virtual void writeConnectionLost() {}
+
+  // Another protocol has taken this one's place, which hears nothing more of the transport.
+  virtual void replaced() noexcept {}
 
   // Once, last. Falsy: both sides finished cleanly. The protocol is destroyed afterwards.
   virtual void connectionLost([[maybe_unused]] std::error_code why) {}

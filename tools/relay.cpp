@@ -1,5 +1,5 @@
-// penstock relay: joins each client with a connection of its own to the target. Where nobody asked
-// for counts or a limit, the library's relay() does all of it; here is what it is like by hand.
+// penstock relay: joins each client with a connection of its own to the target. The library's
+// relay() does all of it, unless a limit was asked for; here is what it is like by hand.
 #include <penstock/tools/command.h>
 #include <penstock/tools/endpoint.h>
 #include <penstock/tools/session.h>
@@ -28,10 +28,13 @@ class RelaySide : public Session, private Producer {
 
   // The client has been held until now.
   static void join(RelaySide& client, RelaySide& target) {
-    client.replaced_ = target.replaced_ = !client.isCounted();
-    if (client.replaced_) return relay(client.transport(), target.transport());
     client.other_ = &target;
     target.other_ = &client;
+    if (client.server().options().bytesLimit == ServerOptions::kNoLimit) {
+      client.replaced_ = target.replaced_ = true;
+      client.joint_ = relay(client.transport(), target.transport());
+      return;
+    }
     client.transport().setHighWaterMark(kHighWaterMark);
     target.transport().setHighWaterMark(kHighWaterMark);
     client.transport().registerProducer(target, Production::kStreaming);
@@ -50,9 +53,8 @@ class RelaySide : public Session, private Producer {
  private:
   bool isReplaced() const noexcept override { return replaced_; }
 
-  bool isCounted() const noexcept {
-    const ServerOptions& options = server().options();
-    return options.verbosity > 0 || options.bytesLimit != ServerOptions::kNoLimit;
+  void ending() override {
+    if (replaced_) setCounts(joint_.bytesFromFirst(), joint_.bytesFromSecond());
   }
 
   void received(Bytes bytes) override {
@@ -73,8 +75,10 @@ class RelaySide : public Session, private Producer {
   // The other side is over, by a clean end or otherwise, and so are we, in the same way.
   void otherClosed(std::error_code why, const RelaySide& other) {
     other_ = nullptr;
+    if (why) setReason(other.role() + ": " + why.message());
+    if (replaced_) return;  // The library's relay ends us.
     transport().unregisterProducer();
-    if (why) return abort(other.role() + ": " + why.message());
+    if (why) return transport().abortConnection();
     if (!isFinishing()) transport().loseConnection();
   }
 
@@ -83,6 +87,7 @@ class RelaySide : public Session, private Producer {
   void stopProducing() override {}  // otherClosed() follows, and knows whether to abort.
 
   RelaySide* other_ = nullptr;
+  Relay joint_;  // Of the client, which has the line in the log.
   bool replaced_ = false;
 };
 
@@ -133,8 +138,7 @@ void ClientSide::closed(std::error_code why) {
 
 void ClientSide::connectFailed(std::error_code why) {
   connector_ = nullptr;
-  setReason("connecting to " + target_.text() + " failed: " + why.message());
-  transport().loseConnection();
+  abort("connecting to " + target_.text() + " failed: " + why.message());
 }
 
 void serveRelay(const ServerOptions& options, const std::string& to) {

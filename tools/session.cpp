@@ -58,6 +58,7 @@ void Session::linger() {
 
 void Session::connectionLost(std::error_code why) {
   linger_.cancel();
+  ending();
   sentBytes_ -= transport_->bufferedBytes();  // These were accepted and never sent.
   if (isLogged() && server_.options().verbosity >= 1) log(summary(why));
   closed(why);

@@ -39,6 +39,7 @@ class Session : public Protocol, public ListNode<InServer> {
   virtual void opened() {}
   virtual void received(Bytes bytes) = 0;
   virtual void inputEnded() { finish(); }
+  virtual void ending() {}  // Before the line in the log.
   virtual void closed(std::error_code) {}
 
   // Whether this session has its line in the log.
@@ -56,6 +57,12 @@ class Session : public Protocol, public ListNode<InServer> {
   // comes in is dropped until the peer ends, too: closing over unread input would make a reset
   // of it, and the peer could lose what it was sent.
   void finish();
+
+  // What another protocol has counted that took this one's place.
+  void setCounts(std::uint64_t received, std::uint64_t sent) noexcept {
+    receivedBytes_ = received;
+    sentBytes_ = sent;
+  }
 
   // Names the cause that the log tells, where the error code would not say it.
   void setReason(std::string reason) { reason_ = std::move(reason); }

@@ -70,7 +70,9 @@ class PENSTOCK_API StringTransport final : public Transport {
 
   // Keeps `next` for the one after it; the first gets null.
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
-    return std::exchange(protocol_, std::move(next));
+    std::unique_ptr<Protocol> previous = std::exchange(protocol_, std::move(next));
+    if (previous) previous->replaced();
+    return previous;
   }
 
  private:

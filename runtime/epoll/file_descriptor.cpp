@@ -67,10 +67,15 @@ void FileDescriptor::stopForLending() {
   loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
 
+void FileDescriptor::continueAfterLending() {
+  readable_ = true;
+  if (reading_) startReading();
+}
+
 void FileDescriptor::ready(std::uint32_t events) {
   if (disconnected()) return;  // A stale event: it was lost earlier in this batch.
-  if (lent()) return readyForUser(events);
   if (events & kCutsReads) readsDry_ = true;
+  if (lent()) return readyForUser(events);
   if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
     readable_ = true;
     if (reading_ && !aborting()) {

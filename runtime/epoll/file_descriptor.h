@@ -42,6 +42,7 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
   void stopReading() final;
   void startWriting() final;
   void stopForLending() final;
+  void continueAfterLending() final;
 
   // Perform it, once: the number of bytes, 0 for the end of input, or -errno.
   virtual ssize_t readSome(MutableBytes into) = 0;

@@ -89,6 +89,15 @@ void FileHandle::hangUpSeen(int result, std::uint32_t) {
   hangUp((result & POLLERR) != 0, (result & POLLHUP) != 0);
 }
 
+// Without the poll that waits for the borrower.
+void FileHandle::continueAfterLending() {
+  if (disconnected() || readKind_ != ReadKind::kLent) return;  // It is over, or had not begun.
+  if (reads().inFlight()) return loop().cancel(reads());
+  readKind_ = ReadKind::kOnce;
+  systemCalls().setNonBlocking(fd_.get(), false);
+  if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+}
+
 // What was received before, nobody will hear once the connection is closing.
 bool FileHandle::mayLend() const noexcept {
   return lent() && (disconnecting() || (!holdsInput() && !heldEnd_));
@@ -102,13 +111,14 @@ void FileHandle::continueLending() {
     systemCalls().setNonBlocking(fd_.get(), true);
     lentReady(true, true);
   }
-  if (disconnected()) return;
+  if (disconnected() || !lent()) return;
   loop().submit(reads(), [this](io_uring_sqe& entry) {
     io_uring_prep_poll_multishot(&entry, fd_.get(), POLLIN | POLLOUT | POLLRDHUP);
   });
 }
 
 void FileHandle::lentCompleted(int result) {
+  if (!lent()) return continueAfterLending();
   constexpr int kReadable = POLLIN | POLLRDHUP | POLLHUP | POLLERR;
   switch (-result) {
     case ECANCELED:
@@ -125,7 +135,7 @@ void FileHandle::lentCompleted(int result) {
     if ((result & POLLOUT) && bufferedBytes() > 0) startWriting();
     lentReady((result & kReadable) != 0, (result & POLLOUT) != 0);
   }
-  if (!disconnected()) continueLending();
+  if (!disconnected() && lent()) continueLending();
 }
 
 void FileHandle::doRead() {

@@ -45,6 +45,7 @@ class PENSTOCK_API FileHandle : public Connection,
   void startWriting() final;
   void stopForLending() final;
   void watchForHangUp() final;
+  void continueAfterLending() final;
 
   // Prepare it: a read into `into` that does not wait, or if that is empty one that waits, into a
   // buffer that the kernel picks; and a write of `from`.

@@ -18,13 +18,17 @@
 #endif
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -233,4 +237,25 @@ BOOST_AUTO_TEST_CASE(a_forked_child_that_destroys_its_copy_ends_no_connection_of
   loop.runUntil([&] { return server.received == "still here"; }, "the bytes");
 
   BOOST_TEST(!server.lost);
+}
+
+// --- What is not complete -----------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_the_end_of_a_reactor_cuts_short_does_not_look_complete,
+                     *precondition(onRealKernel)) {
+  Recorder server;
+  ReactorFixture loop;
+  const OwnedFd peer = loop.connectRawPeer(server, SocketFamily::kTcp, 4096);
+  setSendBuffer(server.transport().descriptor(), 4096);
+  server.transport().write(asBytes(std::string(8 << 20, 'x')));
+  loop.settle();
+
+  loop.destroy();
+
+  std::array<char, 65536> some;
+  ssize_t got;
+  while ((got = ::recv(peer.get(), some.data(), some.size(), 0)) > 0) {
+  }
+  BOOST_TEST(got == -1);
+  BOOST_TEST(errno == ECONNRESET);
 }

@@ -8,6 +8,7 @@
 #include <penstock/tests/support/simulated_network.h>
 #include <penstock/tests/support/simulated_socket.h>
 #include <penstock/tests/support/simulated_world.h>
+#include <penstock/tests/support/splicing_calls.h>
 
 #include <atomic>
 #include <cstddef>
@@ -39,7 +40,7 @@ namespace penstock {
 //
 // Synchronous calls never block, whatever the descriptor's mode: a test that receives by itself
 // gets -EAGAIN and turns the loop. All calls may come from any thread.
-class SimulatedKernel final : public SystemCalls {
+class SimulatedKernel final : public testing::SplicingCalls {
  public:
   static constexpr int kFirstDescriptor = 1'000'000;
 
@@ -100,7 +101,6 @@ class SimulatedKernel final : public SystemCalls {
   int close(int fd) noexcept override;
   ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
   ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept override;
-  ssize_t splice(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
   int epollCreate() noexcept override;
   int epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept override;
   int epollWait(int epoll, std::span<epoll_event> events,
@@ -131,6 +131,7 @@ class SimulatedKernel final : public SystemCalls {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  ssize_t spliceInKernel(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
   static bool isSimulated(int fd) noexcept { return fd >= kFirstDescriptor; }
   std::shared_ptr<simulated::Socket> socketOf(int fd) const;
   ssize_t receive(simulated::Socket& socket, MutableBytes into, int flags);

@@ -172,7 +172,7 @@ ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
   return sent;
 }
 
-ssize_t SimulatedKernel::splice(int from, int to, std::size_t most) noexcept {
+ssize_t SimulatedKernel::spliceInKernel(int from, int to, std::size_t most) noexcept {
   if (!isSimulated(from) && !isSimulated(to)) return SystemCalls::splice(from, to, most);
   const Lock lock(mutex_);
   const auto source = socketOf(from);

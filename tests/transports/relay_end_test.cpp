@@ -206,12 +206,13 @@ BOOST_FIXTURE_TEST_CASE(a_tap_that_throws_ends_both_sides, Relaying) {
     void passing(Transport&, Bytes) override { throw std::runtime_error("the tap's"); }
   } thrower;
   connectBoth();
-  relay(a.transport(), b.transport(), &thrower);
+  relay(a.transport(), b.transport(), {.tap = &thrower});
 
   left.send(1);
 
   waitForLosses();
   BOOST_TEST(a.why == ConnectionError::kProtocolFailed);
+  for (const RelayPeer* peer : {&left, &right}) BOOST_TEST((peer->why == kReset));
   BOOST_TEST(b.why == ConnectionError::kAborted);
   BOOST_TEST(right.pattern.count() == 0U);
   BOOST_TEST(loop.logLines().size() == 1U);

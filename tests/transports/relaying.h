@@ -60,7 +60,7 @@ struct PatternTap final : RelayTap {
 };
 
 enum class Mode { kTapped, kCopied, kSpliced };
-constexpr std::array kModes{Mode::kTapped, Mode::kCopied, Mode::kSpliced};
+inline constexpr std::array kModes{Mode::kTapped, Mode::kCopied, Mode::kSpliced};
 
 inline std::ostream& operator<<(std::ostream& out, Mode mode) {
   constexpr std::array kNames{"tapped", "copied", "spliced"};
@@ -74,7 +74,14 @@ struct Relaying {
   RelayPeer left, right;
   Recorder a, b;
   PatternTap tap;
+  Relay joint;
   ReactorFixture loop;
+
+  static constexpr int kLargeBuffers = 16 << 20;
+  static void enlargeBuffers(int fd) {
+    setSendBuffer(fd, kLargeBuffers);
+    setReceiveBuffer(fd, kLargeBuffers);
+  }
 
   // Small buffers leave it to the relay to hold bytes.
   void connect(RelayPeer& peer, Recorder& end, Joint joint) {
@@ -91,9 +98,10 @@ struct Relaying {
     connect(right, b, ofRight);
   }
 
-  void relayIn(Mode mode) {
+  void relayIn(Mode mode, RelayOptions options = {}) {
     tap.ofLeft = &a.transport();
-    relay(a.transport(), b.transport(), mode == Mode::kTapped ? &tap : nullptr);
+    options.tap = mode == Mode::kTapped ? &tap : nullptr;
+    joint = relay(a.transport(), b.transport(), std::move(options));
     if (mode != Mode::kSpliced) return;
     left.send(kEnoughToSplice);
     waitForAll();

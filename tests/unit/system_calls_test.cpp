@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(do_not_wait_for_a_time_that_has_passed) {
 BOOST_AUTO_TEST_CASE(move_bytes_between_descriptors_through_a_pipe) {
   const Pair from, to;
   int ends[2];
-  BOOST_TEST_REQUIRE(calls.pipe(ends, 65536) == 0);
+  BOOST_TEST_REQUIRE(calls.pipe(ends) == 0);
   const OwnedFd out(ends[0]), in(ends[1]);
   const iovec run = runOf("through the kernel");
 

@@ -23,7 +23,7 @@ class Onlooker final : public RelayTap {
 class Outward final : public Protocol {
  public:
   Outward(Transport& inward, RelayTap* tap) : inward_(inward), tap_(tap) {}
-  void connectionMade(Transport& transport) override { relay(inward_, transport, tap_); }
+  void connectionMade(Transport& transport) override { relay(inward_, transport, {.tap = tap_}); }
   void dataReceived(Bytes) override {}
   void connectionLost(std::error_code) override {}
 

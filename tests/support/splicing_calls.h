@@ -1,0 +1,39 @@
+// SplicingCalls: system calls of which those for splicing can be made to fail, and are counted.
+#pragma once
+
+#include <penstock/runtime/system_calls.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace penstock::testing {
+
+// What becomes of the calls: 0, or the -errno that each of them returns.
+struct Splicing {
+  int pipe = 0;
+  int fill = 0;   // From a socket into a pipe.
+  int drain = 0;  // The other way round.
+  int enlarge = 0;
+
+  std::size_t calls = 0;  // Of pipe() and splice().
+  std::size_t enlarged = 0;
+  std::uint64_t filled = 0;  // Bytes.
+};
+
+// The simulated kernel is one of these; on real kernels splicing() puts one in place.
+class SplicingCalls : public SystemCalls {
+ public:
+  int pipe(int (&fds)[2]) noexcept override;
+  int setPipeSize(int pipe, int size) noexcept override;
+  ssize_t splice(int from, int to, std::size_t most) noexcept final;
+
+  Splicing splicing;
+
+ protected:
+  virtual ssize_t spliceInKernel(int from, int to, std::size_t most) noexcept;
+};
+
+// Those in place, with nothing failing and nothing counted yet. Before any reactor on real kernels.
+Splicing& splicing();
+
+}  // namespace penstock::testing
