@@ -2,8 +2,10 @@
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
