@@ -188,9 +188,10 @@ BOOST_AUTO_TEST_CASE(a_crowd_that_waits_leaves_others_their_turn, *precondition(
   std::vector<OwnedFd> clients;
   for (std::size_t i = 0; i < kCrowd; ++i) clients.push_back(connectRaw(addressOf(fd.get())));
 
-  loop->openListener(std::move(fd), [&] {
+  ProtocolFactory factory = servers.factory();
+  loop->openListener(std::move(fd), [&](const SocketAddress& peer) {
     if (servers.all.empty()) loop->callSoon([&] { acceptedBefore = servers.all.size(); });
-    return servers.factory()();
+    return factory(peer);
   });
   loop.runUntil([&] { return servers.all.size() == kCrowd; }, "all to be accepted");
 

@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(an_empty_handler_is_refused_at_once) {
     const SocketAddress to = deadAddress(loop, family);
 
     BOOST_CHECK_THROW(
-        loop->openConnect(makeSocket(loop.reactor(), family), to.get(), to.length, {}),
+        loop->openConnect(makeSocket(loop.reactor(), family), to.data(), to.length(), {}),
         std::invalid_argument);
   }
 }
@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(a_connect_that_was_given_up_is_over_for_copies_of_its_descr
   OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
   const OwnedFd copy(::dup(fd.get()));
   PendingConnect& pending =
-      loop->openConnect(std::move(fd), full.address.get(), full.address.length,
+      loop->openConnect(std::move(fd), full.address.data(), full.address.length(),
                         [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
   loop.settle();
   BOOST_TEST(tcpState(copy.get()) == TCP_SYN_SENT);
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_CASE(giving_up_in_a_forked_child_ends_nothing_of_the_parents,
   OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
   const OwnedFd copy(::dup(fd.get()));
   PendingConnect& pending =
-      loop->openConnect(std::move(fd), full.address.get(), full.address.length,
+      loop->openConnect(std::move(fd), full.address.data(), full.address.length(),
                         [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
   loop.settle();
 
@@ -325,7 +325,7 @@ BOOST_AUTO_TEST_CASE(a_connect_that_failed_is_over_for_copies_of_its_descriptor_
   OwnedFd fd = makeSocket(loop.reactor(), SocketFamily::kTcp);
   const OwnedFd copy(::dup(fd.get()));
 
-  loop->openConnect(std::move(fd), dead.get(), dead.length,
+  loop->openConnect(std::move(fd), dead.data(), dead.length(),
                     [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
   loop.runUntil([&] { return outcome.calls > 0; }, "the refusal");
   loop.settle();

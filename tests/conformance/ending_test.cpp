@@ -245,8 +245,7 @@ BOOST_AUTO_TEST_CASE(what_the_end_of_a_reactor_cuts_short_does_not_look_complete
                      *precondition(onRealKernel)) {
   Recorder server;
   ReactorFixture loop;
-  const OwnedFd peer = loop.connectRawPeer(server, SocketFamily::kTcp, 4096);
-  setSendBuffer(server.transport().descriptor(), 4096);
+  const OwnedFd peer = loop.connectRawPeer(server, SocketFamily::kTcp, useSmallBuffers);
   server.transport().write(asBytes(std::string(8 << 20, 'x')));
   loop.settle();
 

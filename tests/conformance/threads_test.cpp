@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(what_another_thread_calls_is_refused, *precondition(onRealK
       {"openListener", [&] { loop->openListener(OwnedFd(), [] { return nullptr; }); }},
       {"openConnect",
        [&] {
-         loop->openConnect(OwnedFd(), nowhere.get(), nowhere.length,
+         loop->openConnect(OwnedFd(), nowhere.data(), nowhere.length(),
                            [](std::error_code, OwnedFd) {});
        }},
       {"a timer", [&] { timer.arm(Duration::zero()); }},

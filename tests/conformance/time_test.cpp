@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(no_protocol_and_an_empty_factory_or_handler_are_mistakes_to
 
   BOOST_CHECK_THROW(loop->openStream(socket(), nullptr), std::invalid_argument);
   BOOST_CHECK_THROW(loop->openListener(socket(), {}), std::invalid_argument);
-  BOOST_CHECK_THROW(loop->openConnect(socket(), to.get(), to.length, {}), std::invalid_argument);
+  BOOST_CHECK_THROW(loop->openConnect(socket(), to.data(), to.length(), {}), std::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_timers_come_once_each_and_in_order) {

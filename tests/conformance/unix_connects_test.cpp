@@ -48,7 +48,7 @@ struct Crowd {
       const auto index = static_cast<int>(outcomes.size());
       Outcome& outcome = outcomes.emplace_back();
       pending.push_back(&loop->openConnect(
-          makeSocket(loop.reactor(), SocketFamily::kUnix), address.get(), address.length,
+          makeSocket(loop.reactor(), SocketFamily::kUnix), address.data(), address.length(),
           [this, index, &outcome](std::error_code why, OwnedFd fd) {
             ++outcome.calls;
             outcome.why = why;
@@ -145,10 +145,10 @@ BOOST_FIXTURE_TEST_CASE(one_that_is_told_may_cancel_the_rest_and_connect_again, 
   Outcome again;
   PendingConnect* last = std::exchange(pending.back(), nullptr);
   last->cancel();
-  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix), address.get(), address.length,
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix), address.data(), address.length(),
                     [&](std::error_code, OwnedFd) {
                       loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix),
-                                        address.get(), address.length,
+                                        address.data(), address.length(),
                                         [&](std::error_code why, OwnedFd) {
                                           ++again.calls;
                                           again.why = why;

@@ -54,9 +54,9 @@ struct Connecting {
   Address refusing() {
     const SocketAddress any = anyAddress(SocketFamily::kTcp);
     OwnedFd& fd = unlistened.emplace_back(makeSocket(loop.reactor(), SocketFamily::kTcp));
-    BOOST_TEST_REQUIRE(systemCalls().bind(fd.get(), any.get(), any.length) == 0);
+    BOOST_TEST_REQUIRE(systemCalls().bind(fd.get(), any.data(), any.length()) == 0);
     const SocketAddress at = addressOf(fd.get());
-    return Address::fromSockaddr(at.get(), at.length);
+    return Address::fromSockaddr(at.data(), at.length());
   }
 
   Connector& connectTo(const Address& to, const ConnectOptions& options = {}) {
