@@ -251,6 +251,10 @@ void Connection::lentRestWritten() {
   if (disconnecting() || writeDisconnecting()) startWriting();
 }
 
+TransportHandle Connection::handle() {
+  return reactor_.handles().make<Transport>(static_cast<ReactorObject*>(this), *this);
+}
+
 std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) {
   if (!next) throw std::invalid_argument("replaceProtocol: the next protocol is null");
   next->attachTo(*this);

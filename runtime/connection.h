@@ -52,6 +52,7 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   int descriptor() const noexcept final { return fd_.get(); }
   Reactor& reactor() const noexcept final { return reactor_; }
+  TransportHandle handle() final;
 
   SocketAddress peerAddress() const noexcept final;
   SocketAddress hostAddress() const noexcept final;

@@ -1,6 +1,7 @@
 // Listener: a listening socket, and what its owner may ask of it.
 #pragma once
 
+#include <penstock/runtime/handle.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/time.h>
@@ -62,6 +63,9 @@ class Listener {
   // because the reactor has disconnected everything (ConnectionError::kLost), after which the
   // reference is good until the handler has returned. Not told of stopListening() and drain().
   virtual void onLost(ListenerLostHandler handler) = 0;
+
+  // A name for this listener that may be kept when it has ended; see runtime/handle.h.
+  virtual ListenerHandle handle() = 0;
 
   // For getHost() and socket options; -1 once it was stopped. Never close it.
   virtual int descriptor() const noexcept = 0;

@@ -106,7 +106,7 @@ void ListenerBase::keepForLater(Accepted accepted) noexcept {
   try {
     taken_.push_back(std::move(accepted));
   } catch (...) {
-    reactor_.logException("accepting a connection");
+    reactor_.logException("accepting a connection", nullptr, this);
   }
 }
 
@@ -133,7 +133,7 @@ void ListenerBase::deliver(Accepted accepted) noexcept {
       if (drain_) made.loseConnection();
     }
   } catch (...) {
-    reactor_.logException("accepting a connection");
+    reactor_.logException("accepting a connection", nullptr, this);
   }
 }
 
@@ -166,7 +166,8 @@ void ListenerBase::fail(long error) {
   update();
   fd_ = letGo(std::move(fd_));  // What is broken is always ready.
   end();
-  reactor_.log("penstock: a listener has stopped: " + errorOf(error).message());
+  reactor_.log({LogLevel::kError, "penstock: a listener has stopped: " + errorOf(error).message(),
+                nullptr, this});
   tellLost(errorOf(error));
 }
 
@@ -175,11 +176,15 @@ void ListenerBase::tellLost(std::error_code why) noexcept {
   try {
     std::exchange(lost_, nullptr)(why);
   } catch (...) {
-    reactor_.logException("a listener's handler");
+    reactor_.logException("a listener's handler", nullptr, this);
   }
 }
 
 // --- The end -------------------------------------------------------------------------------------
+
+ListenerHandle ListenerBase::handle() {
+  return reactor_.handles().make<Listener>(static_cast<ReactorObject*>(this), *this);
+}
 
 void ListenerBase::stopListening() {
   if (!fd_ || drain_) return;
@@ -244,7 +249,7 @@ void ListenerBase::forEachConnection(Visit visit) {
     try {
       visit(*connection);
     } catch (...) {
-      reactor_.logException("draining a listener");
+      reactor_.logException("draining a listener", nullptr, this);
     }
   });
 }

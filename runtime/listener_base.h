@@ -29,6 +29,7 @@ class ListenerBase : public Listener, public ReactorObject {
   void drain(Duration limit, Callback done) final;
   void onAccepted(AcceptHook hook) final { hook_ = std::move(hook); }
   void onLost(ListenerLostHandler handler) final { lost_ = std::move(handler); }
+  ListenerHandle handle() final;
   int descriptor() const noexcept final { return fd_.get(); }
 
   void disconnectFromReactor() noexcept final;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -45,6 +46,7 @@ class Flagged {
 
 Reactor::Reactor(ReactorOptions options)
     : calls_(options.threadCallLimit),
+      remote_(std::make_shared<Remote::State>(this)),
       process_(::getpid()),
       thread_(std::this_thread::get_id()),
       log_(options.log ? std::move(options.log) : logToStderr()) {
@@ -181,6 +183,7 @@ void Reactor::reap() {
 
 void Reactor::retire(ReactorObject& object) noexcept {
   object.unlink();
+  handles_.forget(&object);
   retired_.pushBack(object);
 }
 
@@ -356,7 +359,8 @@ bool Reactor::inForkedChild() const noexcept { return ::getpid() != process_; }
 // A signal has its old effect from here on: who does not want to wait ends the process.
 void Reactor::abandonAll() noexcept {
   signals_.reset();
-  if (inForkedChild()) return forgetAll();
+  if (inForkedChild()) return forgetAll();  // And leave alone what a thread may have locked.
+  closeRemote();
   thread_ = std::this_thread::get_id();  // Callbacks that come from here may use the reactor.
   calls_.close([this](Callback& callback) { runCallback(callback); });
   const TimePoint limit = now() + (impatient_ ? Duration::zero() : kEndLimit);
@@ -386,6 +390,11 @@ bool Reactor::pollAtEnd() noexcept {
     log(std::string_view(failure.what()));
     return false;
   }
+}
+
+void Reactor::closeRemote() noexcept {
+  const std::lock_guard lock(remote_->mutex);
+  remote_->reactor = nullptr;
 }
 
 // Leaked, not freed: the kernel may still use it, or it is another process's.

@@ -9,6 +9,7 @@
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/pipe_pool.h>
 #include <penstock/runtime/reactor_object.h>
+#include <penstock/runtime/remote.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/runtime/timer_queue.h>
@@ -146,6 +147,10 @@ class PENSTOCK_API Reactor {
   // (ReactorOptions::threadCallLimit) or the reactor is being destroyed.
   [[nodiscard]] bool callFromThread(Callback callback);
 
+  // This reactor as other threads may use it, also when it is gone. Loop thread; the value is for
+  // any.
+  Remote remote() const noexcept { return Remote(remote_); }
+
   // --- Starting and stopping -------------------------------------------------------------------
 
   // System event triggers, in the order of adding. kBefore and kDuring of shutdown run while
@@ -219,6 +224,7 @@ class PENSTOCK_API Reactor {
   void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
 
   TimerQueue& timers() noexcept { return timers_; }
+  Handles& handles() noexcept { return handles_; }
   BufferPool& buffers() noexcept { return buffers_; }
   const BufferPool& buffers() const noexcept { return buffers_; }
   PipePool& pipes() noexcept { return pipes_; }
@@ -302,6 +308,7 @@ class PENSTOCK_API Reactor {
   std::optional<Duration> waitTime(std::optional<Duration> atMost) const;
   bool disconnectMore(unsigned& rounds) noexcept;
   bool pollAtEnd() noexcept;
+  void closeRemote() noexcept;
   void forgetAll() noexcept;
   void logPlain(LogRecord record) noexcept;
   void fire(Event event, Phase phase);
@@ -314,6 +321,8 @@ class PENSTOCK_API Reactor {
   DelayedCalls delayedCalls_{*this};
   PipePool pipes_{*this};
   CallQueue calls_;
+  Handles handles_;
+  const std::shared_ptr<Remote::State> remote_;
   const pid_t process_;
   std::thread::id thread_;
   bool threadIsFinal_ = false;  // It has run there.

@@ -1,6 +1,7 @@
 // What a connection offers (Transport), what it asks for (Protocol), and how connections begin.
 #pragma once
 
+#include <penstock/runtime/handle.h>
 #include <penstock/runtime/listener.h>
 #include <penstock/runtime/producer.h>
 #include <penstock/runtime/protocol_factory.h>
@@ -99,6 +100,9 @@ class Transport : public Consumer, public Producer {
   virtual SocketAddress hostAddress() const noexcept { return {}; }
 
   virtual Reactor& reactor() const noexcept = 0;
+
+  // A name for this connection that may be kept when it is over; see runtime/handle.h.
+  virtual TransportHandle handle() = 0;
 
   // Puts `next` in the place of the protocol and gives that back, which hears replaced() and
   // nothing more; `next` is not called. The one given back may be running: whoever gets it keeps it

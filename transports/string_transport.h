@@ -67,6 +67,7 @@ class PENSTOCK_API StringTransport final : public Transport {
   std::size_t bufferedBytes() const noexcept override { return value_.size(); }
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override;
+  TransportHandle handle() override { return handles_.make<Transport>(this, *this); }
 
   // Keeps `next` for the one after it; the first gets null.
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
@@ -78,6 +79,7 @@ class PENSTOCK_API StringTransport final : public Transport {
  private:
   void changeProducerState(ProducerState state, const char* call);
 
+  Handles handles_;
   Reactor* reactor_;
   std::unique_ptr<Protocol> protocol_;
   std::string value_;

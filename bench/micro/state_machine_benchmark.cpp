@@ -22,6 +22,7 @@ class EagerTransport final : public ConsumerMixin {
 
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override { std::abort(); }
+  TransportHandle handle() override { return {}; }
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
     return next;
   }

@@ -153,6 +153,7 @@ BOOST_FIXTURE_TEST_CASE(a_local_address_in_use_fails, Connecting) {
 BOOST_FIXTURE_TEST_CASE(a_connection_to_itself_counts_as_refused, Connecting,
                         *precondition(onRealKernel)) {
   const Address nobody = refusing();
+  unlistened.clear();  // Its port is for the connection.
 
   connectTo(nobody, {.bindAddress = nobody});
   waitForOutcome();

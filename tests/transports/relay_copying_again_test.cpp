@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE(what_a_filter_forbids_is_tried_once_and_all_bytes_arrive) {
 
         checkAllPasses(test);
 
-        BOOST_TEST(calls.calls <= 3U);  // A pipe, a splice into it and one out of it.
+        // A pipe, a splice into it, which may find nothing at first, and one out of it.
+        BOOST_TEST(calls.calls <= 8U);
         BOOST_TEST(!test.loop.reactor().pipes().usable());
       }
     }

@@ -43,6 +43,7 @@ class Machine final : public ConsumerMixin {
 
   int descriptor() const noexcept override { return -1; }
   Reactor& reactor() const noexcept override { std::terminate(); }
+  TransportHandle handle() override { return {}; }
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) override {
     return next;
   }
