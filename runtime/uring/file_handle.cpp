@@ -211,8 +211,9 @@ void FileHandle::readCompleted(int result, std::uint32_t flags) {
 void FileHandle::filled(std::size_t count, std::uint32_t flags) {
   const bool own = readBlock_ != nullptr;
   Block& block = own ? *std::exchange(readBlock_, nullptr) : loop().receiveRing()->filled(flags);
-  readable_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || count == block.capacity;
+  readable_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
   noteSize(count, block.capacity);
+  continues_ = readable_;
   received(block, {block.data, count});
   own ? loop().endBlockRead(block) : block.release();
 }
@@ -223,10 +224,15 @@ void FileHandle::readEndedLate(int result) {
   if (broken && !disconnected() && !aborting()) connectionLost(errorOf(result));
 }
 
-// A multishot read that has become large makes room for reads of blocks.
+// What a message of several reads ends in says nothing of the next one. A multishot read that has
+// become large makes room for reads of blocks.
 void FileHandle::noteSize(std::size_t count, std::size_t room) noexcept {
   const bool ownBlock = room > Reactor::kSmallRead;
-  large_ = ownBlock ? count > Reactor::kSmallRead : count == room;
+  if (!ownBlock) {
+    large_ = count == room && readable_;
+  } else if (!continues_) {
+    large_ = count > Reactor::kSmallRead;
+  }
   if (large_ && readKind_ == ReadKind::kMultishot && reads().inFlight()) loop().cancel(reads());
   if (count < room / 2) {
     fullReads_ = 0;

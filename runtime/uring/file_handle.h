@@ -119,6 +119,7 @@ class PENSTOCK_API FileHandle : public Connection,
   std::uint8_t fullReads_ = 0;               // In a row.
   std::uint8_t zeroCopyFrom_ = kNoZeroCopy;  // Sends of so many bytes or more; its logarithm.
   bool large_ : 1 = false;                   // The last read was more than a small buffer holds.
+  bool continues_ : 1 = false;               // The last read left something behind.
   bool readable_ : 1 = false;                // Something waits in the socket, as far as we know.
   bool multishotWorks_ : 1 = false;
   bool heldEnd_ : 1 = false;  // The end of input came while paused.

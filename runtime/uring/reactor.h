@@ -64,7 +64,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::size_t kMostRunsPerWrite = 16;
 
   // How much a small read brings at most: the size of a shared receive buffer.
-  static constexpr std::uint32_t kSmallRead = 8192;
+  static constexpr std::uint32_t kSmallRead = 16384;
 
   // Shared receive buffers; null where the kernel has none.
   BufferRing* receiveRing() noexcept { return receiveRing_.get(); }
@@ -108,8 +108,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   bool hasUnsubmittedWork() const noexcept override;
 
  private:
-  // 512 KiB of shared receive buffers, and 1 MiB of blocks being read into (2 with the bulk one),
-  // small enough to stay in the cache.
+  // 1 MiB of shared receive buffers, and 1 MiB of blocks being read into, 2 with the bulk one.
   static constexpr std::uint16_t kSmallBuffers = 64;
   static constexpr std::size_t kMostBlockReads = 16;
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
