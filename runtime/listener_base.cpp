@@ -79,8 +79,14 @@ void ListenerBase::resume() {
   update();
 }
 
+// Of accepts that are in flight, more than the limit allows are ended with the others.
 void ListenerBase::setMostConnections(std::size_t most) {
   mostConnections_ = most;
+  if (acceptsInFlight() > room()) {
+    mostConnections_ = 0;
+    update();
+    mostConnections_ = most;
+  }
   update();
 }
 

@@ -115,6 +115,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
   static constexpr Duration kCancelPatience = std::chrono::seconds(1);
+  static constexpr Duration kCancelAgainAfter = std::chrono::milliseconds(1);
 
   struct Message {
     msghdr header;

@@ -191,6 +191,40 @@ BOOST_FIXTURE_TEST_CASE(after_it_was_stopped_the_factory_is_not_called, Listenin
   BOOST_TEST(std::ranges::none_of(servers, &Recorder::lost));
 }
 
+// Many accepts are in flight then, some of them just woken in vain.
+BOOST_FIXTURE_TEST_CASE(a_pause_after_a_burst_ends_all_accepts_at_once, Listening) {
+  constexpr std::size_t kBurst = 40;
+  listen();
+  connect(kBurst);
+  waitForServers(kBurst);
+  waitForClients();
+
+  const TimePoint before = loop->now();
+  listener->pause();
+  const Duration took = loop->now() - before;
+  connect(5);
+  loop.settle();
+
+  BOOST_TEST((took < 500ms));
+  BOOST_TEST(servers.size() == kBurst);
+  listener->resume();
+  waitForServers(kBurst + 5);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_limit_that_is_lowered_counts_for_accepts_that_are_in_flight, Listening) {
+  constexpr std::size_t kBurst = 40;
+  listen();
+  connect(kBurst);  // Many come at once, and so as many accepts as there may be wait for more.
+  waitForServers(kBurst);
+  waitForClients();
+
+  listener->setMostConnections(kBurst + 1);
+  connect(5);
+  loop.settle();
+
+  BOOST_TEST(servers.size() == kBurst + 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_drained_listener_asks_its_connections_to_end, Listening) {
   int done = 0;
   listen();
