@@ -4,6 +4,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/scripted_producer.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -298,17 +299,33 @@ BOOST_FIXTURE_TEST_CASE(a_drain_from_the_factory_ends_that_connection_too, Liste
 }
 
 BOOST_FIXTURE_TEST_CASE(a_drain_is_done_when_the_reactor_ends, Listening) {
-  bool done = false;
+  int done = 0;
   listen();
   connect();
   waitForServers(1);
   waitForClients();
-  servers.front().onMade = nullptr;
-  listener->drain(10s, [&] { done = true; });
+  listener->drain(10s, [&] { ++done; });
 
   loop.destroy();
 
-  BOOST_TEST(done);
+  BOOST_TEST(done == 1);
+}
+
+// The listener comes first, and its connection, which waits for a producer, ends after the drain.
+BOOST_FIXTURE_TEST_CASE(a_drain_that_the_end_of_the_loop_cuts_short_is_done_once, Listening) {
+  int done = 0;
+  ScriptedProducer endless;
+  listen();
+  connect();
+  waitForServers(1);
+  waitForClients();
+  servers.front().transport().registerProducer(endless, Production::kStreaming);
+  listener->drain(10s, [&] { ++done; });
+
+  loop->callSoon([&] { loop->stop(); });
+  loop->run();
+
+  BOOST_TEST(done == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_drain_needs_a_listener_and_somebody_to_tell, Listening) {
