@@ -80,7 +80,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   enum class BulkBuffer { kFree, kReturning, kHeldUp };
   BulkBuffer bulkBuffer() const noexcept;
 
-  // `connection` found the shared buffers all in use: it is deferred once some have come back.
+  // `connection` found the shared buffers, or the block reads, all in use: it is deferred once some
+  // have come back.
   void deferUntilBuffersReturn(Connection& connection) noexcept;
 
   // Sends of so many bytes or more start out without a copy; 0: none do.
