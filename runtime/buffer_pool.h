@@ -112,7 +112,11 @@ class PENSTOCK_API BufferPool {
   void unqueued(std::size_t bytes) noexcept { queued_ -= bytes; }
   std::size_t queuedBytes() const noexcept { return queued_; }
   void setLimit(std::size_t bytes) noexcept { limit_ = bytes; }
-  bool isOverLimit() const noexcept { return queued_ > limit_; }
+  bool isOverLimit() const noexcept { return queued_ - condemned_ > limit_; }
+
+  // Of these, what lies with who was lost for the limit: others are not lost for it as well.
+  void condemned(std::size_t bytes) noexcept { condemned_ += bytes; }
+  void uncondemned(std::size_t bytes) noexcept { condemned_ -= bytes; }
 
   // The blocks that were allocated to copy into, used and unused, in bytes.
   std::size_t allocatedBytes() const noexcept {
@@ -167,6 +171,7 @@ class PENSTOCK_API BufferPool {
   Segment* freeSegments_ = nullptr;
   std::size_t unusedSegments_ = 0;
   std::size_t queued_ = 0;
+  std::size_t condemned_ = 0;
   std::size_t limit_ = std::numeric_limits<std::size_t>::max();
   std::shared_ptr<KeptBlocks> kept_;  // Null until the first is.
   Block* lentBlock_ = nullptr;

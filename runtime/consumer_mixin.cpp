@@ -41,7 +41,7 @@ void ConsumerMixin::writeSequence(std::span<const Bytes> parts) {
 void ConsumerMixin::bytesQueued() {
   unflushed_ = true;
   startWriting();  // First: a throwing producer must not leave the bytes unsent.
-  if (isOverLimit()) return abortFor(AbortReason::kBufferLimit);
+  if (isOverLimit()) return exceedLimit();
   if (producer_ && streamingProducer_ && !producerPaused_ && isSendBufferFull()) {
     producerPaused_ = true;
     producer_->pauseProducing();
@@ -52,6 +52,11 @@ bool ConsumerMixin::isOverLimit() const noexcept {
   if (aborting_) return false;
   return (outgoing_.size() > bufferLimit_ && bufferLimit_ != kNoLimit) ||
          outgoing_.pool().isOverLimit();
+}
+
+void ConsumerMixin::exceedLimit() {
+  outgoing_.pool().condemned(outgoing_.size());
+  abortFor(AbortReason::kBufferLimit);
 }
 
 void ConsumerMixin::registerProducer(Producer& producer, Production production) {
@@ -87,6 +92,7 @@ bool ConsumerMixin::closeIsDue() const noexcept {
 
 ConsumerMixin::AfterWrite ConsumerMixin::wrote(std::size_t count) {
   outgoing_.consume(count);
+  uncondemn(count);
   if (outgoing_.empty()) return drained();
   if (producerPaused_ && !aborting_ && outgoing_.size() <= lowWaterMark_) resumeProducer();
   return disconnected_ ? AfterWrite::kIdle : AfterWrite::kWriteMore;

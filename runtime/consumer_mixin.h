@@ -64,7 +64,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
 
  protected:
   explicit ConsumerMixin(BufferPool& pool) noexcept : outgoing_(pool) {}
-  ~ConsumerMixin() = default;
+  ~ConsumerMixin() { uncondemn(outgoing_.size()); }
 
   // What a drained or half-drained buffer calls for.
   enum class AfterWrite { kWriteMore, kIdle, kHalfClose, kClose };
@@ -135,6 +135,10 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   }
   void bytesQueued();
   bool isOverLimit() const noexcept;
+  void exceedLimit();
+  void uncondemn(std::size_t bytes) noexcept {
+    if (abortReason_ == AbortReason::kBufferLimit) outgoing_.pool().uncondemned(bytes);
+  }
   AfterWrite drained();
   bool mayClose() { return !aborting_ && restWritten(); }
   void resumeProducer();

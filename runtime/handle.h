@@ -48,9 +48,11 @@ class Handles {
   // `target` is what the handle gives: one and the same for an object. May throw std::bad_alloc.
   template <class T>
   Handle<T> make(const void* object, T& target) {
-    std::shared_ptr<void*>& cell = cells_[object];
-    if (!cell) cell = std::make_shared<void*>(&target);
-    return Handle<T>(cell);
+    const auto known = cells_.find(object);
+    if (known != cells_.end()) return Handle<T>(known->second);
+    auto cell = std::make_shared<void*>(&target);
+    cells_.emplace(object, cell);
+    return Handle<T>(std::move(cell));
   }
 
   void forget(const void* object) noexcept {

@@ -79,8 +79,14 @@ void ListenerBase::resume() {
   update();
 }
 
+// Of accepts that are in flight, more than the limit allows are ended with the others.
 void ListenerBase::setMostConnections(std::size_t most) {
   mostConnections_ = most;
+  if (acceptsInFlight() > room()) {
+    mostConnections_ = 0;
+    update();
+    mostConnections_ = most;
+  }
   update();
 }
 
@@ -183,6 +189,7 @@ void ListenerBase::tellLost(std::error_code why) noexcept {
 // --- The end -------------------------------------------------------------------------------------
 
 ListenerHandle ListenerBase::handle() {
+  if (!fd_ && !drain_) return {};  // It is over: nothing would empty the handle.
   return reactor_.handles().make<Listener>(static_cast<ReactorObject*>(this), *this);
 }
 
@@ -213,10 +220,10 @@ void ListenerBase::drain(Duration limit, Callback done) {
   auto drain = std::make_unique<Drain>(
       reactor_, [this] { drainTimer(); }, std::move(done));
   drain->deadline = reactor_.deadlineAfter(limit);
+  drain_ = std::move(drain);  // First: what closing calls back can not stop it as well.
   close();
-  drain_ = std::move(drain);
   forEachConnection([](Connection& connection) { connection.loseConnection(); });
-  drain_->timer.arm(connections() == 0 ? Duration::zero() : limit);
+  if (drain_) drain_->timer.arm(connections() == 0 ? Duration::zero() : limit);
 }
 
 void ListenerBase::drainTimer() {
@@ -228,8 +235,8 @@ void ListenerBase::drainTimer() {
 
 void ListenerBase::drained() noexcept {
   reactor_.retire(*this);
-  drain_->timer.cancel();
-  reactor_.runCallback(drain_->done);
+  const std::unique_ptr<Drain> drain = std::move(drain_);  // What ends later does not end it again.
+  reactor_.runCallback(drain->done);
 }
 
 // What was accepted and not delivered would be disconnected like the rest.

@@ -54,6 +54,9 @@ class ListenerBase : public Listener, public ReactorObject {
   // Accepts nothing more. What has been accepted already is told before this returns.
   virtual void stopAccepting() = 0;
 
+  // How many connections may still come, unless accepting is stopped.
+  virtual std::size_t acceptsInFlight() const noexcept { return 0; }
+
   // Lets go of what the loop knows of `fd`, and gives it back.
   virtual OwnedFd letGo(OwnedFd fd) noexcept { return fd; }
 

@@ -26,14 +26,15 @@ class Transport : public Consumer, public Producer {
   // The default for setHighWaterMark, in bytes. Twisted: FileDescriptor.bufferSize.
   static constexpr std::size_t kHighWaterMark = 65536;
 
-  // Closes once all is written and the registered producer has unregistered; what is written until
-  // then is still sent. Reading stops now.
+  // Closes once all is written and the registered producer has finished (see
+  // Producer::hasFinished()); what is written until then is still sent. Reading stops now.
   // The protocol hears connectionLost({}) later; only if this side had already half-closed does
   // it come from inside this call.
   virtual void loseConnection() = 0;
 
-  // Half-closes (shutdown(SHUT_WR)) once all is written; reading goes on. A half-closeable
-  // protocol hears writeConnectionLost(). Writes until then are still sent, later ones ignored.
+  // Half-closes (shutdown(SHUT_WR)) once all is written and the registered producer has finished;
+  // reading goes on. A half-closeable protocol hears writeConnectionLost(). Writes until then are
+  // still sent, later ones ignored.
   virtual void loseWriteConnection() = 0;
 
   // Drops what is queued and resets the connection; a UNIX socket has no reset, its peer sees the

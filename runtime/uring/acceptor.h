@@ -33,6 +33,7 @@ class Acceptor final : public ListenerBase {
   Acceptor(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd);
   void startAccepting() override { acceptMore(); }
   void stopAccepting() override;
+  std::size_t acceptsInFlight() const noexcept override { return inFlight_; }
   Transport& openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol, const SocketAddress& peer,
                         ConnectionGroup& group) override;
 

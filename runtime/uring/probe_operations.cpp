@@ -45,10 +45,9 @@ bool worksReceive(TrialRing& trial, std::uint16_t flags) {
 bool worksSend(TrialRing& trial) {
   const Pair pair;
   const char byte = 'x';
-  return pair.near &&
-         trial.ask([&](io_uring_sqe& entry) {
-                io_uring_prep_send(&entry, pair.near.get(), &byte, 1, MSG_NOSIGNAL | MSG_WAITALL);
-              }).res == 1;
+  return pair.near && trial.ask([&](io_uring_sqe& entry) {
+                             io_uring_prep_send(&entry, pair.near.get(), &byte, 1, MSG_NOSIGNAL);
+                           }).res == 1;
 }
 
 bool worksSendMessage(TrialRing& trial) {
@@ -59,8 +58,7 @@ bool worksSendMessage(TrialRing& trial) {
   message.msg_iov = &run;
   message.msg_iovlen = 1;
   return pair.near && trial.ask([&](io_uring_sqe& entry) {
-                             io_uring_prep_sendmsg(&entry, pair.near.get(), &message,
-                                                   MSG_NOSIGNAL | MSG_WAITALL);
+                             io_uring_prep_sendmsg(&entry, pair.near.get(), &message, MSG_NOSIGNAL);
                            }).res == 1;
 }
 

@@ -183,18 +183,22 @@ void Reactor::cancel(Operation& operation) {
   entry.user_data = 0;  // Its own outcome says nothing that the operation's does not.
 }
 
+// A request that was woken, and whose turn to look again has not come, the kernel does not find
+// (-ENOENT): it is asked once more.
 void Reactor::cancelNow(std::span<Operation* const> operations) {
   const auto inFlight = [](const Operation* operation) { return operation->inFlight(); };
   const auto isOne = [&](const io_uring_cqe& completion) {
     return std::ranges::find(operations, operationOf(completion)) != operations.end();
   };
-  for (Operation* operation : operations) cancel(*operation);
+  if (ring_->detached()) return;  // The kernel lets nothing be ended from here.
   const TimePoint limit = now() + kCancelPatience;
-  for (unsigned waitFor = 0; std::ranges::any_of(operations, inFlight); waitFor = 1) {
-    const Duration left = limit - now();
-    if (left <= Duration::zero()) return;
-    ring_->enter(waitFor, left);
-    for (const io_uring_cqe& completion : ring_->takeOut(isOne)) complete(completion);
+  for (bool first = true; std::ranges::any_of(operations, inFlight); first = false) {
+    if (!first && now() >= limit) return;
+    for (Operation* operation : operations) cancel(*operation);
+    for (const unsigned waitFor : {0, 1}) {
+      if (std::ranges::any_of(operations, inFlight)) ring_->enter(waitFor, kCancelAgainAfter);
+      for (const io_uring_cqe& completion : ring_->takeOut(isOne)) complete(completion);
+    }
   }
 }
 

@@ -80,7 +80,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   enum class BulkBuffer { kFree, kReturning, kHeldUp };
   BulkBuffer bulkBuffer() const noexcept;
 
-  // `connection` found the shared buffers all in use: it is deferred once some have come back.
+  // `connection` found the shared buffers, or the block reads, all in use: it is deferred once some
+  // have come back.
   void deferUntilBuffersReturn(Connection& connection) noexcept;
 
   // Sends of so many bytes or more start out without a copy; 0: none do.
@@ -114,6 +115,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
   static constexpr Duration kCancelPatience = std::chrono::seconds(1);
+  static constexpr Duration kCancelAgainAfter = std::chrono::milliseconds(1);
 
   struct Message {
     msghdr header;

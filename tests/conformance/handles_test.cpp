@@ -61,6 +61,7 @@ BOOST_AUTO_TEST_CASE(the_handle_of_a_listener_is_empty_once_it_was_stopped) {
   listener.stopListening();
 
   BOOST_TEST(handle.get() == nullptr);
+  BOOST_TEST(listener.handle().get() == nullptr);  // Nor is there a new one for what is over.
 }
 
 BOOST_AUTO_TEST_CASE(handles_and_remotes_may_outlive_the_reactor) {

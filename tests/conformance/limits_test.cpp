@@ -82,6 +82,26 @@ BOOST_AUTO_TEST_CASE(a_limit_of_the_loop_ends_whoever_goes_beyond_it) {
   BOOST_TEST(client.why == make_error_code(ConnectionError::kBufferLimit));
 }
 
+// As when a message goes to everybody: only the first goes beyond the limit.
+BOOST_AUTO_TEST_CASE(who_writes_after_one_that_went_beyond_the_limit_of_the_loop_is_not_lost) {
+  ReactorOptions options;
+  options.bufferLimit = 300'000;
+  Recorder modestClient, modestServer, client, server;
+  ReactorFixture loop(std::move(options));
+  loop.connect(modestClient, modestServer);
+  loop.connect(client, server);
+  server.transport().pauseReading();
+
+  client.transport().write(Buffer(std::string(400'000, 'x')));
+  modestClient.transport().write("modest");
+  loop.runUntil([&] { return client.lost; }, "the greedy one to be lost");
+  loop.runUntil([&] { return modestServer.received == "modest"; }, "the other to go on");
+
+  BOOST_TEST(!modestClient.lost);
+  loop.destroy();
+  BOOST_TEST(modestClient.why != make_error_code(ConnectionError::kBufferLimit));
+}
+
 BOOST_AUTO_TEST_CASE(a_producer_of_a_connection_beyond_its_limit_is_stopped) {
   Pair test;
   test.connect();

@@ -4,6 +4,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/scripted_producer.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -191,6 +192,40 @@ BOOST_FIXTURE_TEST_CASE(after_it_was_stopped_the_factory_is_not_called, Listenin
   BOOST_TEST(std::ranges::none_of(servers, &Recorder::lost));
 }
 
+// Many accepts are in flight then, some of them just woken in vain.
+BOOST_FIXTURE_TEST_CASE(a_pause_after_a_burst_ends_all_accepts_at_once, Listening) {
+  constexpr std::size_t kBurst = 40;
+  listen();
+  connect(kBurst);
+  waitForServers(kBurst);
+  waitForClients();
+
+  const TimePoint before = loop->now();
+  listener->pause();
+  const Duration took = loop->now() - before;
+  connect(5);
+  loop.settle();
+
+  BOOST_TEST((took < 500ms));
+  BOOST_TEST(servers.size() == kBurst);
+  listener->resume();
+  waitForServers(kBurst + 5);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_limit_that_is_lowered_counts_for_accepts_that_are_in_flight, Listening) {
+  constexpr std::size_t kBurst = 40;
+  listen();
+  connect(kBurst);  // Many come at once, and so as many accepts as there may be wait for more.
+  waitForServers(kBurst);
+  waitForClients();
+
+  listener->setMostConnections(kBurst + 1);
+  connect(5);
+  loop.settle();
+
+  BOOST_TEST(servers.size() == kBurst + 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_drained_listener_asks_its_connections_to_end, Listening) {
   int done = 0;
   listen();
@@ -264,17 +299,33 @@ BOOST_FIXTURE_TEST_CASE(a_drain_from_the_factory_ends_that_connection_too, Liste
 }
 
 BOOST_FIXTURE_TEST_CASE(a_drain_is_done_when_the_reactor_ends, Listening) {
-  bool done = false;
+  int done = 0;
   listen();
   connect();
   waitForServers(1);
   waitForClients();
-  servers.front().onMade = nullptr;
-  listener->drain(10s, [&] { done = true; });
+  listener->drain(10s, [&] { ++done; });
 
   loop.destroy();
 
-  BOOST_TEST(done);
+  BOOST_TEST(done == 1);
+}
+
+// The listener comes first, and its connection, which waits for a producer, ends after the drain.
+BOOST_FIXTURE_TEST_CASE(a_drain_that_the_end_of_the_loop_cuts_short_is_done_once, Listening) {
+  int done = 0;
+  ScriptedProducer endless;
+  listen();
+  connect();
+  waitForServers(1);
+  waitForClients();
+  servers.front().transport().registerProducer(endless, Production::kStreaming);
+  listener->drain(10s, [&] { ++done; });
+
+  loop->callSoon([&] { loop->stop(); });
+  loop->run();
+
+  BOOST_TEST(done == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_drain_needs_a_listener_and_somebody_to_tell, Listening) {

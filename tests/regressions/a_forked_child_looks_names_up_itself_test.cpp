@@ -4,7 +4,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/thread_pool.h>
 #include <penstock/tests/support/backend.h>
-#include <penstock/tests/support/in_child.h>
+#include <penstock/tests/support/forked_child.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/fork_gate.h>
@@ -14,6 +14,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -25,6 +26,11 @@ using namespace penstock::testing;
 using namespace std::chrono_literals;
 
 namespace {
+
+// Whether `body()` is true in a forked child, which does not hang either.
+bool inChild(const std::function<bool()>& body) {
+  return ForkedChild([&] { return body() ? 0 : 1; }).end() == "exit 0";
+}
 
 // Whether `resolver` finds an address of "localhost" or of what its look-up knows, with a reactor
 // of this process.
