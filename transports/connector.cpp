@@ -104,15 +104,26 @@ Connector::~Connector() = default;
 Connector& Connector::connectTo(Reactor& reactor, const Address& to, Outcome outcome,
                                 const ConnectOptions& options) {
   auto* connector = new Connector(reactor, std::move(outcome), options);
-  connector->resolved({}, {to});
+  connector->begin([&] { connector->resolved({}, {to}); });
   return *connector;
 }
 
 Connector& Connector::connectTo(Reactor& reactor, std::string host, std::uint16_t port,
                                 Outcome outcome, const ConnectOptions& options) {
   auto* connector = new Connector(reactor, std::move(outcome), options);
-  connector->lookUp(std::move(host), port);
+  connector->begin([&] { connector->lookUp(std::move(host), port); });
   return *connector;
+}
+
+// No memory: who asked is told by the exception, and by nothing else.
+template <class Begin>
+void Connector::begin(Begin begin) {
+  try {
+    begin();
+  } catch (...) {
+    cancel();
+    throw;
+  }
 }
 
 void Connector::cancel() noexcept {

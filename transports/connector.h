@@ -94,6 +94,8 @@ class PENSTOCK_API Connector final : public ReactorObject {
   Connector(Reactor& reactor, Outcome outcome, const ConnectOptions& options);
   ~Connector() override;
   void lookUp(std::string host, std::uint16_t port);
+  template <class Begin>
+  void begin(Begin begin);
   void resolved(std::error_code why, std::vector<Address> addresses);
   void tryNext();
   void attempt(const Address& to);

@@ -193,18 +193,20 @@ PendingLookup& Resolver::resolve(Reactor& reactor, std::string host, std::uint16
                                  ResolveHandler handler) {
   if (!handler) throw std::invalid_argument("Resolver::resolve: the handler is empty");
   auto* request = new Request(reactor, port, std::move(handler));
-  if (auto resolution = numericResolution(host)) {
-    request->finishSoon(*std::move(resolution));
-    return *request;
-  }
   try {
+    if (auto resolution = numericResolution(host)) {
+      request->finishSoon(*std::move(resolution));
+      return *request;
+    }
     Open& open = *open_.get([this] { return std::make_unique<Open>(options_); });
-    if (request->submitTo(open.queue, std::move(host))) return *request;
-    request->finishSoon({std::make_error_code(std::errc::resource_unavailable_try_again), {}});
-  } catch (const std::bad_alloc&) {
-    request->finishSoon({std::make_error_code(std::errc::not_enough_memory), {}});
+    if (!request->submitTo(open.queue, std::move(host))) {
+      request->finishSoon({std::make_error_code(std::errc::resource_unavailable_try_again), {}});
+    }
+    return *request;
+  } catch (...) {  // No memory: who asked is told by the exception, and by nothing else.
+    request->cancel();
+    throw;
   }
-  return *request;
 }
 
 }  // namespace penstock

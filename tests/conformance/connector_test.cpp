@@ -1,7 +1,7 @@
 // Connecting a socket: success, refusal, giving up.
 #define BOOST_TEST_MODULE connector
 #include <penstock/runtime/errors.h>
-#include <penstock/tests/support/in_child.h>
+#include <penstock/tests/support/forked_child.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -306,10 +306,11 @@ BOOST_AUTO_TEST_CASE(giving_up_in_a_forked_child_ends_nothing_of_the_parents,
                         [&outcome](std::error_code, OwnedFd) { ++outcome.calls; });
   loop.settle();
 
-  BOOST_TEST(inChild([&] {
+  ForkedChild child([&] {
     pending.cancel();
-    return true;
-  }));
+    return 0;
+  });
+  BOOST_TEST(child.end() == "exit 0");
   loop.settle();
   BOOST_TEST(tcpState(copy.get()) == TCP_SYN_SENT);
   ::shutdown(copy.get(), SHUT_RDWR);  // The parent still hears of it.
