@@ -89,7 +89,7 @@ class PENSTOCK_API Relay {
 // The protocols of both are kept and hear nothing but connectionLost() any more. Replacing the
 // protocol of a side takes that side out of the relay, with all that was taken for it; nothing is
 // taken from the other side any more, which may be taken out in the same turn and is reset
-// otherwise.
+// otherwise. The delivery limit of a side that is taken out is the default again.
 //
 // Both transports must be connected, of one reactor, without a registered producer, and their input
 // not ended; else std::logic_error, and std::invalid_argument for a negative timeout. Either may be

@@ -118,7 +118,12 @@ void RelayEnd::connectionLost(std::error_code why) {
       other->own_.loseConnection();
     }
   }
-  if (previous_) previous_->connectionLost(why);
+  try {
+    if (previous_) previous_->connectionLost(why);
+  } catch (...) {
+    state_->remove(*this, why);
+    throw;
+  }
   state_->remove(*this, why);
 }
 

@@ -163,6 +163,19 @@ BOOST_AUTO_TEST_CASE(abort_resets_both_peers) {
   });
 }
 
+BOOST_FIXTURE_TEST_CASE(a_protocol_that_throws_when_it_is_lost_does_not_keep_it_from_ending, Told) {
+  connectBoth();
+  relayIn(Mode::kCopied, told());
+  a.onLost = [](std::error_code) { throw std::runtime_error("mine"); };
+
+  joint.abort();
+  waitForLosses();
+
+  BOOST_TEST(ends == 1);
+  BOOST_TEST(!joint.active());
+  joint.stop();
+}
+
 BOOST_FIXTURE_TEST_CASE(an_exception_from_onEnd_is_logged, Relaying) {
   connectBoth();
   RelayOptions options;
