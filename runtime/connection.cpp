@@ -71,6 +71,7 @@ void Connection::leaveGroup() {
 
 template <class Call>
 void Connection::guarded(Call call) noexcept {
+  const Reactor::CallOut callOut(reactor_);
   try {
     call();
   } catch (...) {
@@ -107,10 +108,12 @@ void Connection::received(Block& block, Bytes bytes) {
   if (!bytes.empty() && mayWantInput()) hold(block, bytes);
 }
 
-// How many of the bytes were delivered.
+// How many of the bytes were delivered. What is written for a piece leaves before the next one
+// comes.
 std::size_t Connection::deliverPieces(Block& block, Bytes bytes) {
   std::size_t delivered = 0;
   while (delivered < bytes.size() && wantsInput()) {
+    if (delivered > 0 && reactor_.hasUnflushed()) break;
     const Bytes piece = nextPiece(bytes.subspan(delivered));
     delivered += piece.size();
     const BufferPool::Lending lending(reactor_.buffers(), block, piece);
@@ -140,7 +143,8 @@ void Connection::hold(Block& block, Bytes bytes) {
 // What is being delivered is kept here: the protocol may lose the connection meanwhile.
 void Connection::deliverHeld() {
   std::unique_ptr<WriteBuffer> held = std::move(held_);
-  while (held && wantsInput() && !held->empty()) {
+  for (bool first = true; held && wantsInput() && !held->empty(); first = false) {
+    if (!first && reactor_.hasUnflushed()) break;
     const Bytes piece = nextPiece(held->front());
     if (Block* block = held->frontBlock()) {
       const BufferPool::Lending lending(reactor_.buffers(), *block, piece);
@@ -212,7 +216,7 @@ void Connection::connectionLost(std::error_code why) {
   if (producer) guarded([producer] { producer->stopProducing(); });
   letGo(reset);
   guarded([&] { protocol_->connectionLost(why); });
-  leaveConsumer();
+  leaveConsumers();
   leaveGroup();
   reactor_.retire(*this);
 }
@@ -251,7 +255,9 @@ void Connection::lentRestWritten() {
   if (disconnecting() || writeDisconnecting()) startWriting();
 }
 
+// Once it is over, nothing would empty a new one.
 TransportHandle Connection::handle() {
+  if (disconnected()) return {};
   return reactor_.handles().make<Transport>(static_cast<ReactorObject*>(this), *this);
 }
 

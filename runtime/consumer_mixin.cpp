@@ -127,7 +127,7 @@ void ConsumerMixin::loseConnection() {
   if (producerMayWrite()) watchForHangUp();
   startWriting();
   disconnecting_ = true;
-  if (consumer_) consumer_->producerFinished();
+  consumers_.producerFinished();
 }
 
 void ConsumerMixin::loseWriteConnection() {
@@ -193,11 +193,7 @@ Producer* ConsumerMixin::setDisconnected() noexcept {
 
 void ConsumerMixin::setInputEnded() {
   inputEnded_ = true;
-  if (consumer_) consumer_->producerFinished();
-}
-
-void ConsumerMixin::leaveConsumer() {
-  if (Consumer* consumer = std::exchange(consumer_, nullptr)) consumer->unregisterProducer();
+  consumers_.producerFinished();
 }
 
 void ConsumerMixin::setDeliveryLimit(std::size_t bytes) {

@@ -37,10 +37,8 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool hasFinished() const noexcept final {
     return disconnected_ || disconnecting_ || aborting_ || inputEnded_;
   }
-  void consumerAttached(Consumer& consumer) noexcept final { consumer_ = &consumer; }
-  void consumerDetached(Consumer& consumer) noexcept final {
-    if (consumer_ == &consumer) consumer_ = nullptr;
-  }
+  void consumerAttached(Consumer& consumer) noexcept final { consumers_.add(consumer); }
+  void consumerDetached(Consumer& consumer) noexcept final { consumers_.remove(consumer); }
 
   void pauseReading() final;
   void resumeReading() final;
@@ -93,7 +91,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   void setInputEnded();
 
   // This is going away: no consumer waits for it any more.
-  void leaveConsumer();
+  void leaveConsumers() { consumers_.unregisterProducer(); }
 
   // Whether the producer must hold. A transport that counts other things than bytes overrides it.
   virtual bool isSendBufferFull() const noexcept { return outgoing_.size() > highWaterMark_; }
@@ -147,7 +145,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   void readIfAllowed();
 
   Producer* producer_ = nullptr;
-  Consumer* consumer_ = nullptr;  // That this transport is the producer of.
+  ConsumersOfProducer consumers_;  // That this transport is the producer of.
   std::uint32_t highWaterMark_ = kHighWaterMark;
   std::uint32_t lowWaterMark_ = 0;
   std::uint32_t bufferLimit_ = kNoLimit;

@@ -130,6 +130,7 @@ void ListenerBase::deliverTaken() noexcept {
 }
 
 void ListenerBase::deliver(Accepted accepted) noexcept {
+  const Reactor::CallOut callOut(reactor_);
   try {
     OwnedFd fd = std::move(accepted.fd);
     if (hook_) fd = hook_(std::move(fd), accepted.peer);

@@ -86,6 +86,43 @@ class Consumer {
   static constexpr std::size_t kTakeAtLeast = 2048;
 
   ~Consumer() = default;
+
+ private:
+  friend class ConsumersOfProducer;
+  Consumer* next_ = nullptr;  // Of the same producer: a consumer has one producer.
+};
+
+// The consumers that a producer is registered with, as it hears of them by consumerAttached() and
+// consumerDetached(). Allocates nothing.
+class ConsumersOfProducer {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+  void add(Consumer& consumer) noexcept {
+    consumer.next_ = first_;
+    first_ = &consumer;
+  }
+  void remove(Consumer& consumer) noexcept {
+    Consumer** link = &first_;
+    while (*link && *link != &consumer) link = &(*link)->next_;
+    if (*link) *link = std::exchange(consumer.next_, nullptr);
+  }
+
+  // The producer can produce nothing more; nor is it there any more.
+  void producerFinished() const {
+    for (Consumer *each = first_, *next; each; each = next) {
+      next = each->next_;
+      each->producerFinished();
+    }
+  }
+  void unregisterProducer() {
+    while (Consumer* const consumer = first_) {
+      consumer->unregisterProducer();
+      remove(*consumer);
+    }
+  }
+
+ private:
+  Consumer* first_ = nullptr;
 };
 
 }  // namespace penstock

@@ -60,7 +60,8 @@ void Reactor::run() {
   takeThread();
   requireOwner();
   if (running_) throw std::logic_error("Reactor::run: it is running already");
-  if (inTurn_) throw std::logic_error("Reactor::run: called from a callback of the loop");
+  if (inTurn_ || callsOut_ > 0)
+    throw std::logic_error("Reactor::run: called from a callback of the loop");
   const Flagged running(running_);
   for (const Phase phase : {Phase::kBefore, Phase::kDuring, Phase::kAfter}) {
     fire(Event::kStartup, phase);
@@ -111,8 +112,10 @@ void Reactor::stop() {
 
 void Reactor::iterate(Duration wait) {
   takeThread();
-  if (inTurn_) throw std::logic_error("Reactor::iterate: called from a callback of the loop");
+  if (inTurn_ || callsOut_ > 0)
+    throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   turn(wait);
+  const Flagged inTurn(inTurn_);  // Flushing calls back, too.
   flushWriters();
   submit();
 }
@@ -336,6 +339,7 @@ void Reactor::disconnectAll() {
   disconnecting_.append(objects_);
   if (disconnectingAll_) return;
   const Flagged disconnectingAll(disconnectingAll_);
+  const CallOut callOut(*this);
   while (!disconnecting_.empty()) {
     ReactorObject& object = disconnecting_.popFront();
     objects_.pushBack(object);  // Its end takes it out again.

@@ -219,6 +219,22 @@ class PENSTOCK_API Reactor {
 
   // --- For the parts of the runtime ------------------------------------------------------------
 
+  // While one lives, something of the program's is being called: the loop cannot be turned, which
+  // would free what calls it.
+  class CallOut {
+   public:
+    explicit CallOut(Reactor& reactor) noexcept : count_(reactor.callsOut_) { ++count_; }
+    ~CallOut() { --count_; }
+    CallOut(const CallOut&) = delete;
+    CallOut& operator=(const CallOut&) = delete;
+
+   private:
+    unsigned& count_;
+  };
+
+  // Whether something written waits for its flush.
+  virtual bool hasUnflushed() const noexcept { return !writers_.empty(); }
+
   // What a connection holds of what it has received. Give it back empty. May throw std::bad_alloc.
   std::unique_ptr<WriteBuffer> takeHolder();
   void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
@@ -339,6 +355,7 @@ class PENSTOCK_API Reactor {
   Timer stallOver_{*this, [this] { writers_.append(stalled_); }};
   std::unique_ptr<UnixConnects> unixConnects_;  // Null before the first.
   std::array<SignalId, 2> stopSignals_{};       // Of onStopSignals(); 0: none.
+  unsigned callsOut_ = 0;
   bool running_ = false;
   bool stopping_ = false;
   bool ending_ = false;     // run() disconnects what is open.

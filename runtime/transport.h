@@ -102,7 +102,8 @@ class Transport : public Consumer, public Producer {
 
   virtual Reactor& reactor() const noexcept = 0;
 
-  // A name for this connection that may be kept when it is over; see runtime/handle.h.
+  // A name for this connection that may be kept when it is over; see runtime/handle.h. Empty once
+  // it is: in connectionLost(), use one from before.
   virtual TransportHandle handle() = 0;
 
   // Puts `next` in the place of the protocol and gives that back, which hears replaced() and

@@ -109,7 +109,8 @@ void FileDescriptor::hangUp(std::uint32_t events) {
 }
 
 void FileDescriptor::doRead() {
-  if (!wantsInput() || !readable_ || holdsInput()) return;
+  if (holdsInput()) return readSoon();
+  if (!wantsInput() || !readable_) return;
   Block* const block = loop().receiveBlock(fullReads_ >= kFullReadsForBulk);
   if (!block) return abortFor(AbortReason::kNoMemory);
   ssize_t count;

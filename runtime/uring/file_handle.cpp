@@ -215,7 +215,12 @@ void FileHandle::filled(std::size_t count, std::uint32_t flags) {
   noteSize(count, block.capacity);
   continues_ = readable_;
   received(block, {block.data, count});
+  if (holdsInput()) deliverHeldSoon();
   own ? loop().endBlockRead(block) : block.release();
+}
+
+void FileHandle::deliverHeldSoon() noexcept {
+  if (wantsInput() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
 }
 
 // Over, or about to be: only an error that makes writing pointless still counts.
@@ -272,7 +277,8 @@ void FileHandle::readEnded(int result) {
 void FileHandle::continueDeferred() {
   if (mayLend()) return continueLending();
   if (holdsInput()) deliverHeld();
-  if (disconnected() || holdsInput()) return;
+  if (disconnected()) return;
+  if (holdsInput()) return deliverHeldSoon();
   if (reading_ && heldEnd_) {
     heldEnd_ = false;
     endOfInput();

@@ -78,6 +78,7 @@ class PENSTOCK_API FileHandle : public Connection,
   void submitRead();
   void readCompleted(int result, std::uint32_t flags);
   void filled(std::size_t count, std::uint32_t flags);
+  void deliverHeldSoon() noexcept;
   void readEnded(int result);
   void readEndedLate(int result);
   void noteSize(std::size_t count, std::size_t room) noexcept;

@@ -108,6 +108,29 @@ BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_unregisters_itself) {
   loop.runUntil([&] { return client.received.size() == 300'000; }, "the consumer to go on");
 }
 
+BOOST_AUTO_TEST_CASE(a_transport_that_is_lost_leaves_all_that_it_produced_for) {
+  Recorder clients[3], servers[3], sourceClient, source;
+  ReactorFixture loop;
+  for (int i = 0; i < 3; ++i) loop.connect(clients[i], servers[i]);
+  loop.connect(sourceClient, source);
+  for (Recorder& server : servers) {
+    server.transport().registerProducer(source.transport(), Production::kStreaming);
+  }
+  servers[1].transport().unregisterProducer();
+  servers[1].transport().registerProducer(source.transport(), Production::kStreaming);
+
+  sourceClient.transport().abortConnection();
+  loop.runUntil([&] { return source.lost; }, "the source to be lost");
+
+  for (Recorder& server : servers) {
+    BOOST_TEST(server.transport().producer() == nullptr);
+    server.transport().write(Buffer(std::string(300'000, 'x')));
+  }
+  for (Recorder& client : clients) {
+    loop.runUntil([&] { return client.received.size() == 300'000; }, "the consumers to go on");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_half_close_waits_for_the_registered_producer) {
   for (const Production production : {Production::kStreaming, Production::kPull}) {
     Recorder client, server;

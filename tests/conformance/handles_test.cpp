@@ -38,6 +38,19 @@ BOOST_AUTO_TEST_CASE(a_handle_names_its_connection_until_connectionLost_has_retu
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_connection_that_is_over_gives_no_handle) {
+  Recorder client, server;
+  TransportHandle late;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  client.onLost = [&](std::error_code) { late = client.transport().handle(); };
+
+  client.transport().abortConnection();
+  loop.runUntil([&] { return client.lost; }, "the connection to be lost");
+
+  BOOST_TEST(!late);
+}
+
 BOOST_AUTO_TEST_CASE(a_handle_does_not_name_what_comes_after_in_the_same_memory) {
   ReactorFixture loop;
   std::vector<TransportHandle> handles;

@@ -7,6 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -125,6 +126,58 @@ BOOST_AUTO_TEST_CASE(the_memory_of_a_loop_can_be_read) {
   test.loop.runUntil([&] { return test.server.received.size() == 5'000; }, "the bytes");
 
   test.loop.runUntil([&] { return test.loop->memory().queuedBytes == 0; }, "the kernel to let go");
+}
+
+// A burst is read in one go, but handed over piece by piece, and what is written for a piece leaves
+// before the next: a sink that keeps up is not taken for one that does not.
+BOOST_AUTO_TEST_CASE(who_passes_a_burst_on_to_a_sink_that_keeps_up_stays_within_a_small_limit) {
+  Recorder client, server, sinkClient, sink;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  loop.connect(sinkClient, sink);
+  sink.keepsData = false;
+  std::size_t most = 0, passed = 0;
+  server.onData = [&](Bytes bytes) {
+    sinkClient.transport().write(bytes);
+    most = std::max(most, sinkClient.transport().bufferedBytes() - bytes.size());
+    passed += bytes.size();
+  };
+
+  for (int i = 0; i < 8; ++i) {
+    client.transport().write(Buffer(std::string(1 << 20, 'b')));
+    loop.runUntil([&] { return passed == (i + 1) * std::size_t{1 << 20}; }, "the burst");
+    loop.runUntil([&] { return sinkClient.transport().bufferedBytes() == 0; }, "it to leave");
+  }
+
+  BOOST_TEST(most < (1U << 20));
+}
+
+namespace {
+
+struct Turner final : Protocol {
+  void flushed() override {
+    BOOST_CHECK_THROW(transport().reactor().iterate(), std::logic_error);
+    ++calls;
+  }
+  static inline int calls = 0;
+};
+
+}  // namespace
+
+// flushed() may come at the end of iterate(), which is inside the loop as well.
+BOOST_AUTO_TEST_CASE(the_loop_cannot_be_turned_from_inside_flushed) {
+  Recorder client, server;
+  ReactorFixture loop;
+  loop.connect(client, server);
+  Transport& transport = client.transport();
+  const auto before = transport.replaceProtocol(std::make_unique<Turner>());
+
+  for (int i = 1; i <= 20; ++i) {
+    server.transport().write("x");
+    transport.write("y");
+    loop.runUntil([&] { return Turner::calls >= i; }, "it to be flushed");
+  }
+  loop.destroy();
 }
 
 namespace {

@@ -19,6 +19,25 @@ using namespace std::chrono_literals;
 using boost::test_tools::per_element;
 using boost::unit_test::precondition;
 
+BOOST_AUTO_TEST_CASE(the_loop_cannot_be_turned_from_what_is_called_between_turns) {
+  Recorder client, server, first, second;
+  ReactorFixture loop;
+  int refused = 0;
+  const auto tryToTurn = [&] {
+    BOOST_CHECK_THROW(loop->iterate(), std::logic_error);
+    BOOST_CHECK_THROW(loop->run(), std::logic_error);
+    ++refused;
+  };
+  loop.connect(client, server);
+  first.onMade = [&](Transport&) { tryToTurn(); };
+  client.onLost = [&](std::error_code) { tryToTurn(); };
+
+  loopbackPair(loop.reactor(), first.makeProtocol(), second.makeProtocol());
+  loop->disconnectAll();
+
+  BOOST_TEST(refused == 2);
+}
+
 BOOST_AUTO_TEST_CASE(time_until_due_is_none_without_timers_and_zero_with_work) {
   ReactorFixture loop;
   loop.settle();
