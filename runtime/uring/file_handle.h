@@ -114,8 +114,7 @@ class PENSTOCK_API FileHandle : public Connection,
   static void writeCompletes(Operation& operation, int result, std::uint32_t flags);
   static void watchCompletes(Operation& operation, int result, std::uint32_t flags);
 
-  Block* readBlock_ = nullptr;          // What a read of kind kBlock fills.
-  ZeroCopySend* zeroCopies_ = nullptr;  // Not yet let go of by the kernel, the newest first.
+  // The small ones first: they fit behind the last operation.
   ReadKind readKind_ = ReadKind::kOnce;
   std::uint8_t fullReads_ = 0;               // In a row.
   std::uint8_t zeroCopyFrom_ = kNoZeroCopy;  // Sends of so many bytes or more; its logarithm.
@@ -123,7 +122,9 @@ class PENSTOCK_API FileHandle : public Connection,
   bool continues_ : 1 = false;               // The last read left something behind.
   bool readable_ : 1 = false;                // Something waits in the socket, as far as we know.
   bool multishotWorks_ : 1 = false;
-  bool heldEnd_ : 1 = false;  // The end of input came while paused.
+  bool heldEnd_ : 1 = false;            // The end of input came while paused.
+  Block* readBlock_ = nullptr;          // What a read of kind kBlock fills.
+  ZeroCopySend* zeroCopies_ = nullptr;  // Not yet let go of by the kernel, the newest first.
 };
 
 }  // namespace penstock::uring

@@ -16,8 +16,8 @@ BOOST_AUTO_TEST_CASE(a_stream_on_epoll_has_at_most_216_bytes) {
 }
 
 #ifdef PENSTOCK_WITH_URING
-BOOST_AUTO_TEST_CASE(a_stream_on_io_uring_has_at_most_272_bytes) {
-  BOOST_TEST(sizeof(uring::Stream) <= 272U);
+BOOST_AUTO_TEST_CASE(a_stream_on_io_uring_has_at_most_264_bytes) {
+  BOOST_TEST(sizeof(uring::Stream) <= 264U);
 }
 #endif
 
