@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/socket_address.h>
+#include <penstock/runtime/transport.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
@@ -10,8 +11,6 @@
 #include <utility>
 
 namespace penstock {
-
-class Protocol;
 
 // A callable that takes the peer's address or nothing, and returns a std::unique_ptr of a protocol;
 // a null one refuses the connection. A callable that takes `const Address&` serves as well. Moved,

@@ -8,12 +8,12 @@
 #include <penstock/runtime/log.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/pipe_pool.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/remote.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/runtime/timer_queue.h>
-#include <penstock/runtime/transport.h>
 #include <penstock/runtime/unique_function.h>
 
 #include <sys/socket.h>

@@ -4,7 +4,6 @@
 #include <penstock/runtime/handle.h>
 #include <penstock/runtime/listener.h>
 #include <penstock/runtime/producer.h>
-#include <penstock/runtime/protocol_factory.h>
 #include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/unique_function.h>
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
-#include <penstock/runtime/transport.h>
 #include <penstock/runtime/unique_function.h>
 #include <penstock/transports/address.h>
 

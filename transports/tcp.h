@@ -3,7 +3,7 @@
 
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/transport.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/socket.h>

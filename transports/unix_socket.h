@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/transport.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/connector.h>
 

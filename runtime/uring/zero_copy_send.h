@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+struct io_uring_sqe;
+
 namespace penstock::uring {
 
 class FileHandle;

@@ -1,6 +1,6 @@
 // ProtocolFactory: what it can be made of, and what it is called with.
 #define BOOST_TEST_MODULE protocol_factory
-#include <penstock/runtime/transport.h>
+#include <penstock/runtime/protocol_factory.h>
 #include <penstock/transports/address.h>
 
 #include <boost/test/unit_test.hpp>
