@@ -5,11 +5,14 @@
 #include <penstock/tests/transports/connecting.h>
 #include <penstock/transports/unix_socket.h>
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include <future>
 #include <memory>
 #include <stdexcept>
+#include <string>
 
 using namespace penstock;
 using namespace penstock::testing;
@@ -90,7 +93,8 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_heard_of_a_failure_that_is_on_its_way, Cancel
 }
 
 BOOST_FIXTURE_TEST_CASE(nothing_is_heard_of_a_connect_to_a_unix_socket, Cancelling) {
-  Listener& listener = listenUnix(loop.reactor(), Address::unixAbstract("penstock-cancel-test"),
+  const std::string name = "penstock-cancel-test-" + std::to_string(::getpid());
+  Listener& listener = listenUnix(loop.reactor(), Address::unixAbstract(name),
                                   [this] { return server.makeProtocol(); });
   const Address at = getHost(listener);
 
