@@ -144,7 +144,11 @@ void FileHandle::doRead() {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
   }
-  if (!reading_ || holdsInput() || heldEnd_) return;
+  if (!reading_) return;
+  if (holdsInput() || heldEnd_) {
+    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    return;
+  }
   if (awaitsBulkBuffer()) {
     if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
     return;
@@ -186,7 +190,7 @@ void FileHandle::submitRead() {
     entry.buf_group = loop().receiveRing()->group();
     if (readKind_ == ReadKind::kMultishot) {
       entry.ioprio |= IORING_RECV_MULTISHOT;
-    } else if (!readable_) {
+    } else if (!readable_ && !loop().readsAfterAnswers()) {
       // Not for a multishot: it would take what it finds ready for one event, and miss the end that
       // came with the bytes.
       entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -204,7 +208,14 @@ void FileHandle::readCompleted(int result, std::uint32_t flags) {
     if (readBlock_) loop().endBlockRead(*std::exchange(readBlock_, nullptr));
     mayWantInput() ? readEnded(result) : readEndedLate(result);
   }
-  if (!disconnected() && !ListNode<InDeferred>::linked()) doRead();
+  if (disconnected() || ListNode<InDeferred>::linked()) return;
+  answers() ? loop().readAfterAnswers(*this) : doRead();
+}
+
+// Of several, and what comes next is not there yet: it will be a reply to what is written now.
+bool FileHandle::answers() const noexcept {
+  return loop().bringsSeveral() && ListNode<InWriters>::linked() && !reads().inFlight() &&
+         !readable_;
 }
 
 // Whatever becomes of the bytes, their block goes back.

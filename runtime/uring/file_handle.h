@@ -29,6 +29,10 @@ class PENSTOCK_API FileHandle : public Connection,
                                 private OperationNode<Watching> {
  public:
   void flush() final { doWrite(); }
+
+  // Called by the reactor behind what was written; see Reactor::readAfterAnswers().
+  void doRead();
+
   bool inUseByKernel() const noexcept final {
     return reads().inFlight() || sending() || watches().inFlight();
   }
@@ -71,11 +75,11 @@ class PENSTOCK_API FileHandle : public Connection,
   void letGo(bool reset) noexcept final;
   void continueDeferred() final;
 
-  void doRead();
   bool isBulk() const noexcept { return fullReads_ >= kFullReadsForBulk; }
   bool awaitsBulkBuffer() const noexcept;
   ReadKind nextReadKind() const noexcept;
   void submitRead();
+  bool answers() const noexcept;
   void readCompleted(int result, std::uint32_t flags);
   void filled(std::size_t count, std::uint32_t flags);
   void deliverHeldSoon() noexcept;

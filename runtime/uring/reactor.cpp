@@ -4,6 +4,7 @@
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/connector.h>
+#include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/stream.h>
@@ -212,18 +213,33 @@ msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
 }
 
 void Reactor::poll(std::optional<Duration> timeout) {
+  IntrusiveList<Connection, InDeferred> answered;
+  answered.append(answering_);
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
   ++turn_;
   if (announcement_) systemCalls().clearEvent(announcement_.get());  // First: more may come.
   ring_->enter(wait ? 1 : 0, timeout);
+  bringsSeveral_ = ring_->completions() >= kSeveral;
   bool any = false;
   ring_->reap(kCompletionsPerTurn, [&](const io_uring_cqe& completion) {
     any = true;
     complete(completion);
   });
+  readOn(answered);
   feedStarved();
   // The kernel runs its deferred work in portions and tells of the first only.
   if (any && announcement_) systemCalls().signalEvent(announcement_.get());
+}
+
+void Reactor::readAfterAnswers(FileHandle& handle) noexcept { answering_.pushBack(handle); }
+
+void Reactor::readOn(IntrusiveList<Connection, InDeferred>& answered) noexcept {
+  readsAfterAnswers_ = true;
+  while (!answered.empty()) {
+    auto& handle = static_cast<FileHandle&>(answered.popFront());
+    handle.guard([&] { handle.doRead(); });
+  }
+  readsAfterAnswers_ = false;
 }
 
 void Reactor::deferUntilBuffersReturn(Connection& connection) noexcept {
@@ -251,7 +267,9 @@ void Reactor::complete(const io_uring_cqe& completion) noexcept {
 
 void Reactor::submit() { ring_->submit(); }
 
-bool Reactor::hasReadyWork() const noexcept { return ring_->hasCompletions(); }
+bool Reactor::hasReadyWork() const noexcept {
+  return ring_->hasCompletions() || !answering_.empty();
+}
 
 bool Reactor::hasUnsubmittedWork() const noexcept { return ring_->hasPrepared(); }
 

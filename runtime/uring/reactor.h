@@ -22,6 +22,7 @@ struct io_uring_cqe;
 namespace penstock::uring {
 
 class BufferRing;
+class FileHandle;
 class Ring;
 class ZeroCopySend;
 class ZeroCopySends;
@@ -84,6 +85,12 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   // have come back.
   void deferUntilBuffersReturn(Connection& connection) noexcept;
 
+  // Whether this turn brings several completions. Then a handle that has answered has its next read
+  // handed over behind the answers, by doRead(): the first peers may have replied by then.
+  bool bringsSeveral() const noexcept { return bringsSeveral_; }
+  void readAfterAnswers(FileHandle& handle) noexcept;
+  bool readsAfterAnswers() const noexcept { return readsAfterAnswers_; }
+
   // Sends of so many bytes or more start out without a copy; 0: none do.
   std::size_t zeroCopyFrom() const noexcept { return zeroCopyFrom_; }
   ZeroCopySend* takeZeroCopySend();  // Null: so many are in flight that this one must copy.
@@ -114,6 +121,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   static constexpr std::size_t kMostBlockReads = 16;
   static constexpr std::uint64_t kTurnsToWaitForBulk = 8;
   static constexpr unsigned kCompletionsPerTurn = 1024;
+  static constexpr std::size_t kSeveral = 4;
   static constexpr Duration kCancelPatience = std::chrono::seconds(1);
   static constexpr Duration kCancelAgainAfter = std::chrono::milliseconds(1);
 
@@ -126,6 +134,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion) noexcept;
   void feedStarved() noexcept;
+  void readOn(IntrusiveList<Connection, InDeferred>& answered) noexcept;
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
@@ -142,6 +151,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::uint64_t turn_ = 0;
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
   IntrusiveList<Connection, InDeferred> starved_;
+  IntrusiveList<Connection, InDeferred> answering_;
   unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
@@ -150,6 +160,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::unique_ptr<ZeroCopySends> zeroCopySends_;
   std::size_t zeroCopyFrom_ = 0;
   const bool multishotReceive_;
+  bool bringsSeveral_ = false;
+  bool readsAfterAnswers_ = false;
   bool closing_ = false;
 };
 

@@ -161,9 +161,9 @@ bool Ring::spillOne(const io_uring_cqe& completion) noexcept {
   }
 }
 
-bool Ring::hasCompletions() const noexcept {
-  return spilledTaken_ < spilled_.size() ||
-         *ring_.cq.khead != io_uring_smp_load_acquire(ring_.cq.ktail);
+std::size_t Ring::completions() const noexcept {
+  const unsigned inQueue = io_uring_smp_load_acquire(ring_.cq.ktail) - *ring_.cq.khead;
+  return spilled_.size() - spilledTaken_ + inQueue;
 }
 
 bool Ring::take(io_uring_cqe& completion) noexcept {

@@ -40,7 +40,8 @@ class Ring {
   void detach() noexcept { detached_ = true; }
   bool detached() const noexcept { return detached_; }
 
-  bool hasCompletions() const noexcept;
+  std::size_t completions() const noexcept;  // That wait to be reaped.
+  bool hasCompletions() const noexcept { return completions() > 0; }
 
   // Whether entries were prepared that the kernel has not been given.
   bool hasPrepared() const noexcept { return io_uring_sq_ready(&ring_) > 0; }

@@ -3,11 +3,14 @@
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
+#include <penstock/tests/support/stream_pair.h>
 #include <penstock/transports/loopback.h>
 
 #include <poll.h>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -286,4 +289,30 @@ BOOST_AUTO_TEST_CASE(call_when_running_waits_for_the_run_and_is_immediate_inside
   loop->run();
 
   BOOST_TEST(events == (std::vector<std::string>{"waited", "inside", "after"}), per_element());
+}
+
+// However reads and the writes of a turn are ordered, no read may wait for what a peer takes.
+BOOST_AUTO_TEST_CASE(answers_that_peers_do_not_read_keep_nobody_from_reading) {
+  constexpr std::size_t kPairs = 8;
+  std::array<Recorder, kPairs> clients, servers;
+  ReactorFixture loop;
+  for (std::size_t i = 0; i < kPairs; ++i) {
+    loop.connect(clients[i], servers[i], SocketFamily::kTcp, useSmallBuffers);
+    servers[i].onData = [&server = servers[i]](Bytes) {
+      server.transport().write(std::string(200'000, 'a'));
+    };
+    clients[i].transport().pauseReading();
+  }
+
+  for (std::size_t round = 1; round <= 10; ++round) {
+    for (Recorder& client : clients) client.transport().write("x");
+    loop.runUntil(
+        [&] {
+          return std::ranges::all_of(
+              servers, [round](const Recorder& each) { return each.received.size() == round; });
+        },
+        "all to be read");
+  }
+
+  for (Recorder& server : servers) BOOST_TEST(server.transport().bufferedBytes() > 0U);
 }
