@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace penstock {
@@ -30,7 +31,12 @@ void WriteBuffer::appendCopy(Bytes bytes) {
     Block& block = pool_.takeBlock(bytes.size());
     const Bytes piece = bytes.first(std::min<std::size_t>(bytes.size(), block.capacity));
     std::memcpy(block.data, piece.data(), piece.size());
-    addSegment(&block, {block.data, piece.size()}).appendable = true;
+    try {
+      addSegment(&block, {block.data, piece.size()}).appendable = true;
+    } catch (const std::bad_alloc&) {
+      block.release();
+      throw;
+    }
     bytes = bytes.subspan(piece.size());
   }
 }

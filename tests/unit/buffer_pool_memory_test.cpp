@@ -1,18 +1,22 @@
 // BufferPool: after a burst memory goes back, down to what is kept for the next.
 #define BOOST_TEST_MODULE buffer_pool_memory
 #include <penstock/runtime/buffer_pool.h>
+#include <penstock/runtime/write_buffer.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+#include <span>
 #include <vector>
 
 namespace {
 
 std::ptrdiff_t blocks = 0;    // Allocated with an alignment, as only blocks are,
 std::ptrdiff_t segments = 0;  // and of the size of a segment.
+bool noSegments = false;      // There is no memory for more of them.
 
 }  // namespace
 
@@ -28,19 +32,27 @@ void operator delete(void* memory, std::align_val_t) noexcept {
   std::free(memory);
 }
 
+// Not every compiler tells the size at the end, so it is kept in front.
+constexpr std::size_t kFront = alignof(std::max_align_t);
+
 void* operator new(std::size_t size) {
-  void* memory = std::malloc(size);
+  if (noSegments && size == sizeof(penstock::Segment)) throw std::bad_alloc();
+  auto* const memory = static_cast<std::byte*>(std::malloc(kFront + size));
   if (!memory) throw std::bad_alloc();
+  std::memcpy(memory, &size, sizeof size);
   segments += size == sizeof(penstock::Segment);
-  return memory;
+  return memory + kFront;
 }
 
-void operator delete(void* memory) noexcept { std::free(memory); }
-
-void operator delete(void* memory, std::size_t size) noexcept {
+void operator delete(void* memory) noexcept {
+  if (!memory) return;
+  std::size_t size;
+  std::memcpy(&size, static_cast<std::byte*>(memory) - kFront, sizeof size);
   segments -= size == sizeof(penstock::Segment);
-  std::free(memory);
+  std::free(static_cast<std::byte*>(memory) - kFront);
 }
+
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 
 using namespace penstock;
 
@@ -88,4 +100,19 @@ BOOST_AUTO_TEST_CASE(a_buffer_pool_keeps_as_many_bytes_of_each_size_as_it_says) 
 
     BOOST_TEST(blocks - before - others == static_cast<std::ptrdiff_t>(kept));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_finds_no_segment_gives_its_block_back) {
+  const std::ptrdiff_t before = blocks;
+  {
+    BufferPool pool;
+    WriteBuffer buffer(pool);
+    noSegments = true;
+
+    BOOST_CHECK_THROW(buffer.append(Bytes(std::as_bytes(std::span("copied")))), std::bad_alloc);
+
+    noSegments = false;
+    BOOST_TEST(buffer.size() == 0U);
+  }
+  BOOST_TEST(blocks == before);
 }
