@@ -16,6 +16,7 @@ namespace penstock {
 namespace {
 
 constexpr std::size_t kHeldAsCopy = 65536;
+constexpr std::size_t kDeliveredPerTurn = 262144;
 
 }  // namespace
 
@@ -108,12 +109,11 @@ void Connection::received(Block& block, Bytes bytes) {
   if (!bytes.empty() && mayWantInput()) hold(block, bytes);
 }
 
-// How many of the bytes were delivered. What is written for a piece leaves before the next one
-// comes.
+// How many of the bytes were delivered: so many in a turn that what is written for them can leave
+// before more come.
 std::size_t Connection::deliverPieces(Block& block, Bytes bytes) {
   std::size_t delivered = 0;
-  while (delivered < bytes.size() && wantsInput()) {
-    if (delivered > 0 && reactor_.hasUnflushed()) break;
+  while (delivered < std::min(bytes.size(), kDeliveredPerTurn) && wantsInput()) {
     const Bytes piece = nextPiece(bytes.subspan(delivered));
     delivered += piece.size();
     const BufferPool::Lending lending(reactor_.buffers(), block, piece);
@@ -143,9 +143,10 @@ void Connection::hold(Block& block, Bytes bytes) {
 // What is being delivered is kept here: the protocol may lose the connection meanwhile.
 void Connection::deliverHeld() {
   std::unique_ptr<WriteBuffer> held = std::move(held_);
-  for (bool first = true; held && wantsInput() && !held->empty(); first = false) {
-    if (!first && reactor_.hasUnflushed()) break;
+  std::size_t delivered = 0;
+  while (delivered < kDeliveredPerTurn && held && wantsInput() && !held->empty()) {
     const Bytes piece = nextPiece(held->front());
+    delivered += piece.size();
     if (Block* block = held->frontBlock()) {
       const BufferPool::Lending lending(reactor_.buffers(), *block, piece);
       deliver(piece);

@@ -232,9 +232,6 @@ class PENSTOCK_API Reactor {
     unsigned& count_;
   };
 
-  // Whether something written waits for its flush.
-  virtual bool hasUnflushed() const noexcept { return !writers_.empty(); }
-
   // What a connection holds of what it has received. Give it back empty. May throw std::bad_alloc.
   std::unique_ptr<WriteBuffer> takeHolder();
   void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;

@@ -37,9 +37,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   int pollDescriptor() const noexcept override { return epoll_.get(); }
   int socketFlags() const noexcept override;
   Memory memory() const noexcept override;
-  bool hasUnflushed() const noexcept override {
-    return !fresh_.empty() || penstock::Reactor::hasUnflushed();
-  }
 
   // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
   // std::system_error.
