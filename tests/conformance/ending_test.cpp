@@ -1,21 +1,10 @@
 // How a reactor ends, and what its callbacks must not ask of it.
 #define BOOST_TEST_MODULE ending
+#include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/forked_child.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PENSTOCK_FINDS_LEAKS 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define PENSTOCK_FINDS_LEAKS 1
-#endif
-#ifdef PENSTOCK_FINDS_LEAKS
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -65,15 +54,6 @@ struct Reopening {
  private:
   const std::size_t most_;
 };
-
-// What is allocated during its life may be leaked.
-#ifdef PENSTOCK_FINDS_LEAKS
-using MayLeak = __lsan::ScopedDisabler;
-#else
-struct MayLeak {
-  ~MayLeak() {}
-};
-#endif
 
 constexpr std::size_t kEndless = 10'000;
 constexpr std::size_t kTooMany = 150;  // For run(); the destructor ends the rest of them.

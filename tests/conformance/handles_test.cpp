@@ -108,8 +108,8 @@ BOOST_AUTO_TEST_CASE(other_threads_reach_a_connection_by_its_handle) {
       BOOST_CHECK(remote.call(handle, [](Transport& transport) { transport.write("x"); }));
     }
   });
-  loop.runUntil([&] { return server.received.size() == 100; }, "what the other thread wrote");
   other.join();
+  loop.runUntil([&] { return server.received.size() == 100; }, "what the other thread wrote");
 
   BOOST_TEST(server.received == std::string(100, 'x'));
 }

@@ -1,20 +1,10 @@
+#include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/simulated_world.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define PENSTOCK_SIMULATED_WITH_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PENSTOCK_SIMULATED_WITH_ASAN
-#endif
-#endif
-#ifdef PENSTOCK_SIMULATED_WITH_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 namespace penstock::simulated {
 
@@ -85,7 +75,7 @@ void World::violation(const std::string& what) const {
 }
 
 void World::requireAlive([[maybe_unused]] Bytes bytes, [[maybe_unused]] const char* use) const {
-#ifdef PENSTOCK_SIMULATED_WITH_ASAN
+#ifdef PENSTOCK_ADDRESS_SANITIZER
   void* begin = const_cast<std::byte*>(bytes.data());
   if (__asan_region_is_poisoned(begin, bytes.size())) {
     violation(std::string("the memory of ") + use + " was freed while the kernel had it");
