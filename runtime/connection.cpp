@@ -16,7 +16,7 @@ namespace penstock {
 namespace {
 
 constexpr std::size_t kHeldAsCopy = 65536;
-constexpr std::size_t kDeliveredPerTurn = 262144;
+constexpr std::size_t kWrittenPerTurn = 262144;
 
 }  // namespace
 
@@ -109,11 +109,11 @@ void Connection::received(Block& block, Bytes bytes) {
   if (!bytes.empty() && mayWantInput()) hold(block, bytes);
 }
 
-// How many of the bytes were delivered: so many in a turn that what is written for them can leave
-// before more come.
+// How many of the bytes were delivered. What is written for them leaves before too much is.
 std::size_t Connection::deliverPieces(Block& block, Bytes bytes) {
+  const std::size_t mayQueue = reactor_.buffers().queuedBytes() + kWrittenPerTurn;
   std::size_t delivered = 0;
-  while (delivered < std::min(bytes.size(), kDeliveredPerTurn) && wantsInput()) {
+  while (delivered < bytes.size() && wantsInput() && reactor_.buffers().queuedBytes() < mayQueue) {
     const Bytes piece = nextPiece(bytes.subspan(delivered));
     delivered += piece.size();
     const BufferPool::Lending lending(reactor_.buffers(), block, piece);
@@ -143,10 +143,9 @@ void Connection::hold(Block& block, Bytes bytes) {
 // What is being delivered is kept here: the protocol may lose the connection meanwhile.
 void Connection::deliverHeld() {
   std::unique_ptr<WriteBuffer> held = std::move(held_);
-  std::size_t delivered = 0;
-  while (delivered < kDeliveredPerTurn && held && wantsInput() && !held->empty()) {
+  std::size_t mayQueue = reactor_.buffers().queuedBytes() + kWrittenPerTurn;
+  while (held && wantsInput() && !held->empty() && reactor_.buffers().queuedBytes() < mayQueue) {
     const Bytes piece = nextPiece(held->front());
-    delivered += piece.size();
     if (Block* block = held->frontBlock()) {
       const BufferPool::Lending lending(reactor_.buffers(), *block, piece);
       deliver(piece);
@@ -154,6 +153,7 @@ void Connection::deliverHeld() {
       deliver(piece);
     }
     held->consume(piece.size());
+    mayQueue -= piece.size();  // It was queued here.
   }
   if (held && held->empty()) {
     reactor_.giveBack(std::move(held));
