@@ -7,6 +7,7 @@
 #include <penstock/bench/compare/report/table.h>
 #include <penstock/bench/compare/run/analysis.h>
 #include <penstock/bench/compare/run/campaign.h>
+#include <penstock/bench/compare/run/process.h>
 
 #include <nlohmann/json.hpp>
 
@@ -86,7 +87,6 @@ int measure(const CommandOptions& options) {
   makeInterruptible();
   Result result;
   result.environment = captureEnvironment();
-  result.environment["load_generator"] = plan.client;
   auto notes = notesFor(options, plan);
   result.machineMarks = marksOfMachine(plan);
   {

@@ -91,15 +91,22 @@ Cell cellOf(const char* variant, unsigned connections, const char* group = "") {
   return cell;
 }
 
+// The sink is the limit, so that it is about what the relay keeps meanwhile.
+Cell slowSink(unsigned connections) {
+  Cell cell = cellOf("slow", connections);
+  cell.metric = "peak_mib";
+  return cell;
+}
+
 std::vector<Cell> cells(Profile profile) {
   switch (profile) {
     case Profile::kQuick:
       return {cellOf("copy", 1)};
     case Profile::kStandard:
-      return {cellOf("copy", 1), cellOf("splice", 1), cellOf("slow", 8)};
+      return {cellOf("copy", 1), cellOf("splice", 1), slowSink(8)};
     case Profile::kFull:
       return {cellOf("copy", 1),   cellOf("copy", 8), cellOf("copy", 64), cellOf("splice", 1),
-              cellOf("splice", 8), cellOf("slow", 8), cellOf("slow", 64)};
+              cellOf("splice", 8), slowSink(8),       slowSink(64)};
     case Profile::kSpeed:
       return {cellOf("copy", 1, "relay"), cellOf("copy", 8, "relay"),
               cellOf("splice", 1, "spliced relay"), cellOf("splice", 8, "spliced relay")};
@@ -135,6 +142,7 @@ const WorkloadRegistration workload({
     .unit = "MiB",
     .purpose = "One connection's bytes passed on to another, into a fast or a slow sink.",
     .hasLatency = false,
+    .sendsMessages = false,
     .cells = cells,
     .describe = describe,
     .service = service,

@@ -107,6 +107,7 @@ const WorkloadRegistration workload({
     .unit = "MiB",
     .purpose = "Bytes without end: uploads, downloads, and both at once.",
     .hasLatency = false,
+    .sendsMessages = false,
     .cells = cells,
     .describe = describe,
     .service = service,
