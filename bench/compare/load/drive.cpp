@@ -135,6 +135,7 @@ class Player {
     const std::int64_t begin = monotonicNs();
     load_->resume();
     runUntil(*load_, begin + nsOf(request_.seconds));
+    const double underWay = load_->underWay();
     load_->drain();
     const std::int64_t end = monotonicNs();
     load_->record(false);
@@ -142,7 +143,8 @@ class Player {
     settle();
     const Usage server = usageOf(target_.server, request_.serverCore) - before;
     mark();
-    add({load_->settledUnits() - unitsBefore, double(end - begin) / kNsPerSecond, server, own});
+    add({load_->settledUnits() - unitsBefore, double(end - begin) / kNsPerSecond, server, own,
+         underWay});
     count(counters);
   }
 

@@ -26,6 +26,7 @@ class EchoLoad : public Load, private Sockets::Events {
   void turn(std::int64_t untilNs) override;
   void drain() override;
   bool ready() const noexcept override { return request_.cell.open() || answered_ >= active_; }
+  double underWay() const noexcept override { return static_cast<double>(underWay_); }
   double units() const noexcept override { return static_cast<double>(messages_); }
   std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
 
@@ -81,7 +82,6 @@ class EchoLoad : public Load, private Sockets::Events {
   std::exponential_distribution<double> gapSeconds_;
   double nextNs_ = 0;
   std::size_t turnOf_ = 0;
-  double behind_ = 0;  // Messages that were under way at the ends of slices.
 };
 
 }  // namespace penstock::compare

@@ -74,6 +74,9 @@ class Load {
   // Once, drained, at the end: what can be told only then.
   virtual void finish() {}
 
+  // Units that are started and not completed, where that tells who is behind.
+  virtual double underWay() const noexcept { return 0; }
+
   // Units so far; cheap, for seeing that something moves.
   virtual double units() const noexcept = 0;
   // The same, exactly, once the load is drained and the server is quiet.

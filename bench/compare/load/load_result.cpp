@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace penstock::compare {
 namespace {
 
@@ -19,6 +21,7 @@ nlohmann::json toJson(const Slice& slice) {
           {"seconds", slice.seconds},
           {"server", toJson(slice.server)},
           {"client_cpu_ns", slice.clientCpuNs},
+          {"under_way", slice.underWay},
           {"p50_ns", slice.p50Ns},
           {"p99_ns", slice.p99Ns}};
 }
@@ -29,6 +32,7 @@ Slice sliceFromJson(const nlohmann::json& json) {
   json.at("seconds").get_to(slice.seconds);
   slice.server = usageFromJson(json.at("server"));
   json.at("client_cpu_ns").get_to(slice.clientCpuNs);
+  json.at("under_way").get_to(slice.underWay);
   json.at("p50_ns").get_to(slice.p50Ns);
   json.at("p99_ns").get_to(slice.p99Ns);
   return slice;
@@ -40,6 +44,28 @@ double LoadResult::units() const noexcept {
   double sum = 0;
   for (const Slice& slice : slices) sum += slice.units;
   return sum;
+}
+
+void LoadResult::add(const LoadResult& other) {
+  const auto addTo = [](std::optional<std::uint64_t>& sum, const auto& more) {
+    if (more) sum = sum.value_or(0) + *more;
+  };
+  slices.insert(slices.end(), other.slices.begin(), other.slices.end());
+  totalUnits += other.totalUnits;
+  checkedBytes += other.checkedBytes;
+  wrongBytes = std::max(wrongBytes, other.wrongBytes);
+  latency.merge(other.latency);
+  lateness.merge(other.lateness);
+  addTo(instructions, other.instructions);
+  addTo(cycles, other.cycles);
+  serverMemory = {std::max(serverMemory.resident, other.serverMemory.resident),
+                  std::max(serverMemory.peak, other.serverMemory.peak)};
+  for (const auto& [metric, value] : other.extra) extra[metric] = std::max(extra[metric], value);
+  openedAtNs = other.openedAtNs;
+  clientCore = other.clientCore;
+  socketBytes = other.socketBytes;
+  kernelBackend = other.kernelBackend;
+  error = other.error;
 }
 
 nlohmann::json toJson(const LoadResult& result) {

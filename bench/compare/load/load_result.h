@@ -20,6 +20,7 @@ struct Slice {
   double seconds = 0;
   Usage server;
   std::int64_t clientCpuNs = 0;
+  double underWay = 0;  // Units, when no more were started.
   // Of the units of this slice, in nanoseconds; 0 where latency has no meaning.
   std::uint64_t p50Ns = 0;
   std::uint64_t p99Ns = 0;
@@ -47,6 +48,9 @@ struct LoadResult {
   std::string error;                    // Why it is worth nothing; empty: it is fine.
 
   double units() const noexcept;  // Of all slices.
+
+  // Another server's, as further rounds; of what has no rounds the larger, or what was the last.
+  void add(const LoadResult& other);
 };
 
 nlohmann::json toJson(const LoadResult& result);

@@ -106,22 +106,36 @@ class Campaign {
     std::vector<Series*> all;
     for (Series& series : result.series) all.push_back(&series);
     if (all.empty() || (result.cell.open() && result.ratePerSecond <= 0)) return;
-    if (takesTurns(result.cell)) return take(result, all);
+    if (takesTurns(result.cell)) return sit(result, all);
     for (Series* series : all) {
-      if (!interrupted()) take(result, {series});
+      if (!interrupted()) take(result, {series}, 1);
+    }
+  }
+
+  // New servers and connections in each sitting: some are luckier than others with where their
+  // memory lies and how large the kernel lets their buffers grow. Nor is any always started first.
+  void sit(CellResult& result, std::vector<Series*> together) {
+    const unsigned sittings = std::min(outcome_.plan.sittings, outcome_.plan.rounds);
+    for (unsigned i = 0; i < sittings && !interrupted(); ++i) {
+      std::shuffle(together.begin(), together.end(), random_);
+      const unsigned rest = outcome_.plan.rounds % sittings;
+      take(result, together, outcome_.plan.rounds / sittings + (i < rest ? 1 : 0));
     }
   }
 
   // What was cut off before it began is no fault of the server.
-  void take(CellResult& result, const std::vector<Series*>& together) {
+  void take(CellResult& result, const std::vector<Series*>& together, unsigned rounds) {
     announce(result, together.size() == 1 ? together.front()->engine : "");
-    const auto samples = takeSamples(requestOf(result, together), [&] {
+    SampleRequest request = requestOf(result, together);
+    request.rounds = rounds;
+    request.seed = random_();
+    const auto samples = takeSamples(request, [&] {
       ++progress_.done;
       announce(result, "");
     });
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (interrupted() && samples[i].load.slices.empty()) continue;
-      together[i]->sample = samples[i];
+      together[i]->sample.add(samples[i]);
     }
   }
 
@@ -154,7 +168,6 @@ class Campaign {
     request.cell = result.cell;
     for (const Series* series : together) request.engines.push_back(findEngine(series->engine));
     request.ratePerSecond = result.ratePerSecond;
-    request.rounds = takesTurns(result.cell) ? plan.rounds : 1;
     request.seconds = sliceSeconds(plan, result.cell);
     request.seed = plan.seed;
     request.cores = plan.cores;

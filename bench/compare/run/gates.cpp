@@ -52,6 +52,7 @@ struct Totals {
   double stolenNs = 0;
   double units = 0;
   double seconds = 0;
+  double underWay = 0;
 };
 
 Totals totalsOf(const std::vector<Slice>& slices) {
@@ -66,6 +67,7 @@ Totals totalsOf(const std::vector<Slice>& slices) {
     totals.stolenNs += static_cast<double>(slice.server.stolenTicks) * nsPerTick;
     totals.units += slice.units;
     totals.seconds += slice.seconds;
+    totals.underWay += slice.underWay;
   }
   return totals;
 }
@@ -125,15 +127,12 @@ void checkRounds(const LoadResult& load, const CellResult& result, Marks& marks)
 }
 
 // What was started and is not answered is the server's; what was not even started is the client's.
-void checkOfferedRate(const LoadResult& load, const Totals& totals, const CellResult& result,
-                      Marks& marks) {
+void checkOfferedRate(const Totals& totals, const CellResult& result, Marks& marks) {
   if (result.ratePerSecond <= 0) return reject(marks, "the capacity is not known");
   const double offered = result.ratePerSecond * totals.seconds;
   if (totals.units >= offered * Limits::kOfferedKept) return;
-  const auto backlog = load.extra.find("backlog_messages");
-  const double unanswered = backlog == load.extra.end() ? 0 : backlog->second;
   const std::string share = percent(totals.units / offered) + " of the messages only";
-  const bool ours = unanswered < (offered - totals.units) / 2;
+  const bool ours = totals.underWay < (offered - totals.units) / 2;
   warn(marks, (ours ? "the load generator started " : "the server kept up with ") + share);
 }
 
@@ -155,7 +154,7 @@ void checkOpenLoop(const LoadResult& load, const Totals& totals, const CellResul
                     "time");
   }
   checkLateness(load, marks);
-  checkOfferedRate(load, totals, result, marks);
+  checkOfferedRate(totals, result, marks);
 }
 
 void checkMemory(const LoadResult& load, Marks& marks) {

@@ -56,7 +56,7 @@ void judgeInterval(double floor, Verdict& verdict) {
 std::optional<Verdict> judge(const Rounds& one, const Rounds& other, std::optional<double> pair) {
   const auto ratios = logRatios(one, other);
   if (ratios.empty()) return std::nullopt;
-  const Estimate logs = estimate(ratios);
+  const Estimate logs = centre(ratios);
   Verdict verdict{exponentials(logs), ratios.size()};
   if (ratios.size() < kFewestRounds) return verdict;
   // An interval is wrong once in twenty times, and a run has twenty cells: twice its width is not.

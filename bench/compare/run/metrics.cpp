@@ -40,7 +40,7 @@ constexpr std::array kInfos{
     MetricInfo{"used_bytes", "the same after one message each", "B", false},
     MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B", false},
     MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB", false},
-    MetricInfo{"backlog_messages", "messages behind at the end", "", false},
+    MetricInfo{"backlog_messages", "messages under way at the end of a slice", "", false},
 };
 
 void addLatency(const Histogram& latency, Metrics& metrics) {
@@ -62,6 +62,7 @@ struct Sums {
   double switches = 0;
   double userTicks = 0;
   double systemTicks = 0;
+  double underWay = 0;
 
   void add(const Slice& slice) {
     units += slice.units;
@@ -72,6 +73,7 @@ struct Sums {
     switches += static_cast<double>(slice.server.voluntary + slice.server.involuntary);
     userTicks += static_cast<double>(slice.server.userTicks);
     systemTicks += static_cast<double>(slice.server.systemTicks);
+    underWay += slice.underWay;
   }
 };
 
@@ -92,6 +94,7 @@ void addSums(const LoadResult& load, Metrics& metrics) {
   addUserAndSystem(sums, metrics);
   if (sums.cpuNs > 0) metrics["worker_share"] = sums.workerNs / sums.cpuNs;
   metrics["switches"] = sums.switches / sums.units;
+  metrics["backlog_messages"] = sums.underWay / static_cast<double>(load.slices.size());
   metrics["server_core"] = sums.cpuNs / sums.windowNs;
   metrics["client_core"] = sums.clientNs / sums.windowNs;
   if (load.instructions) metrics["instructions"] = double(*load.instructions) / sums.units;

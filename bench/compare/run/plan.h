@@ -19,12 +19,13 @@ struct Plan {
   std::string again;  // The engine that runs twice: the A/A pair, which ought to agree.
   std::vector<Cell> cells;
   unsigned rounds = 30;
+  unsigned sittings = 3;  // Over which the rounds are spread, each with new servers.
   double seconds = 0.05;  // Of a slice in a saturated cell: see sliceSeconds().
   std::uint64_t seed = 1;
   Cores cores;
 };
 
-// How long a slice of `cell` lasts. At a given rate there is less to see in the same time.
+// How long a slice of `cell` lasts.
 double sliceSeconds(const Plan& plan, const Cell& cell);
 
 // What the user asked for.

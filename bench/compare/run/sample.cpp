@@ -180,6 +180,15 @@ std::vector<Sample> takeSamples(const SampleRequest& request,
   return samples;
 }
 
+void Sample::add(const Sample& other) {
+  if (!fault.empty()) return;  // One that failed is not trusted again.
+  version = other.version;
+  printedBackend = other.printedBackend;
+  fault = other.fault;
+  notServed = other.notServed;
+  load.add(other.load);
+}
+
 nlohmann::json toJson(const Sample& sample) {
   return {{"load", toJson(sample.load)},
           {"version", sample.version},

@@ -27,7 +27,7 @@ struct SampleRequest {
   Cell cell;
   std::vector<const Engine*> engines;  // One may be there several times.
   double ratePerSecond = 0;
-  double warmUpSeconds = 0.1;
+  double warmUpSeconds = 0.08;
   unsigned rounds = 30;
   double seconds = 0.05;  // Of a slice.
   std::uint64_t seed = 1;
@@ -43,6 +43,9 @@ struct Sample {
   std::string lastLine{};  // What it wrote at its end; kept by nobody.
   std::string fault;       // Why it counts for nothing; empty: it counts.
   bool notServed = false;  // The engine has no such workload.
+
+  // What another server of the same engine at the same cell has shown, as further rounds.
+  void add(const Sample& other);
 };
 
 // Starts a server for each engine, has them take turns, and ends them; a sample for each engine.

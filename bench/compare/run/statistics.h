@@ -23,6 +23,11 @@ struct Estimate {
 };
 Estimate estimate(const std::vector<double>& values);
 
+// The centre of values that scatter to both sides alike, with its 95 % interval: the median of the
+// means of all pairs of them (Hodges and Lehmann), and the interval of Wilcoxon's signed ranks. An
+// outlier moves it little, and it is as sure as the median of one and a half times as many values.
+Estimate centre(const std::vector<double>& values);
+
 // How many values from either end the interval begins: 0 means all values.
 std::size_t exactRank(std::size_t count);
 
