@@ -84,6 +84,11 @@ void addCompare(CLI::App& app) {
                                 "--only", "--rounds", "--seed", "--client"}) {
     replay->excludes(command.get_option(selection));
   }
+  auto* selfTest = command.add_flag(
+      "--self-test", line->options.selfTest,
+      "Compare nothing, but slow one of two equal servers by 3 % and by 10 %, and tell\n"
+      "in how many cells that is found, and in how many equal ones are told apart");
+  selfTest->excludes(replay)->excludes(command.get_option("--engines"));
   command.add_option("results", line->options.results,
                      "Two results to compare with one another, or one to report on anew");
   command.callback([line] { run(*line); });

@@ -223,13 +223,6 @@ double roundSeconds(const Plan& plan) {
   return sum * static_cast<double>(serversOf(plan));
 }
 
-unsigned roundsWithin(double budget, const Plan& plan) {
-  const double each = roundSeconds(plan);
-  if (budget <= 0 || each <= 0) return kFewestPlanned;
-  const double rounds = (budget - fixedSeconds(plan)) / each;
-  return static_cast<unsigned>(std::clamp<double>(rounds, kFewestPlanned, kMostPlanned));
-}
-
 // Throws BadRequest if this machine cannot carry `plan` out.
 void checkPlan(const Plan& plan) {
   if (plan.engines.empty() || plan.cells.empty()) throw BadRequest("there is nothing to measure");
@@ -261,10 +254,17 @@ Plan makePlan(const PlanRequest& request) {
   plan.cells = chosenCells(request);
   plan.seed = request.seed;
   plan.cores = chooseCores();
-  const double budget = budgetSeconds(request.profile);
-  plan.rounds = request.rounds == 0 ? roundsWithin(budget, plan) : request.rounds;
+  plan.rounds = request.rounds == 0 ? roundsOf(request.profile, plan) : request.rounds;
   checkPlan(plan);
   return plan;
+}
+
+unsigned roundsOf(Profile profile, const Plan& plan) {
+  const double budget = budgetSeconds(profile);
+  const double each = roundSeconds(plan);
+  if (budget <= 0 || each <= 0) return kFewestPlanned;
+  const double rounds = (budget - fixedSeconds(plan)) / each;
+  return static_cast<unsigned>(std::clamp<double>(rounds, kFewestPlanned, kMostPlanned));
 }
 
 Plan adapted(Plan plan) {

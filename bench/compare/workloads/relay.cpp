@@ -1,5 +1,6 @@
 // Workload relay: two connections and the producer/consumer pair between them.
 #include <penstock/bench/compare/load/stream_load.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/relay.h>
@@ -13,7 +14,10 @@ namespace {
 // Somebody looks at the bytes: they come to user space, and are copied on.
 class Onlooker final : public RelayTap {
  public:
-  void passing(Transport&, Bytes bytes) override { seen_ += bytes.size(); }
+  void passing(Transport&, Bytes bytes) override {
+    Spin::spend(bytes.size());
+    seen_ += bytes.size();
+  }
 
  private:
   std::uint64_t seen_ = 0;

@@ -1,6 +1,7 @@
 // Workload stream: bytes without end, to the server, from it, and both ways.
 #include <penstock/bench/compare/load/stream_load.h>
 #include <penstock/bench/compare/pattern.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 
 #include <memory>
@@ -11,7 +12,7 @@ namespace {
 class Sink final : public Protocol {
  public:
   void connectionMade(Transport&) override {}
-  void dataReceived(Bytes) override {}
+  void dataReceived(Bytes bytes) override { Spin::spend(bytes.size()); }
   void connectionLost(std::error_code) override {}
 };
 
@@ -30,6 +31,7 @@ class Source final : public Protocol, private Producer {
 
   // The pattern lives as long as the program, so none of it is copied.
   void resumeProducing() override {
+    Spin::spend(kPortion);
     transport_->write(Buffer::ofStatic({Pattern::counting().at(sent_), kPortion}));
     sent_ += kPortion;
   }

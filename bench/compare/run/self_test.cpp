@@ -1,0 +1,145 @@
+#include <penstock/bench/compare/run/process.h>
+#include <penstock/bench/compare/run/self_test.h>
+#include <penstock/bench/compare/run/sentences.h>
+#include <penstock/bench/compare/run/statistics.h>
+
+#include <algorithm>
+#include <random>
+
+namespace penstock::compare {
+namespace {
+
+constexpr const char* kEngine = "penstock-epoll";
+constexpr double kSlightly = 0.03;
+constexpr double kClearly = 0.10;
+
+bool canBeSlowed(const Cell& cell) {
+  return !cell.open() && primaryMetric(cell) == "cpu_us" &&
+         findWorkload(cell.workload)->service(cell).name != "splice";
+}
+
+Rounds cpuOf(const Sample& sample, const Cell& cell) {
+  Rounds rounds;
+  for (std::size_t i = 0; i < sample.load.slices.size(); ++i) {
+    rounds[i] = metricsOf(*findWorkload(cell.workload), sample.load.slices[i]).at("cpu_us");
+  }
+  return rounds;
+}
+
+double bytesOfUnit(const Cell& cell) {
+  constexpr double kMiB = 1024.0 * 1024.0;
+  return findWorkload(cell.workload)->unit == "MiB" ? kMiB : static_cast<double>(cell.size);
+}
+
+Engine slowed(double share, double cpuUs, const Cell& cell) {
+  Engine engine = *findEngine(kEngine);
+  engine.arguments.emplace_back("--slow-ns-per-byte");
+  engine.arguments.push_back(std::to_string(share * cpuUs * 1000 / bytesOfUnit(cell)));
+  return engine;
+}
+
+// One cell.
+class Trial {
+ public:
+  Trial(const Plan& plan, const Cell& cell, std::mt19937_64& random)
+      : plan_(plan), cell_(cell), random_(random) {}
+
+  SelfTestCell run(const std::function<void()>& onRound) {
+    const double cpuUs = calibrate();
+    if (cpuUs > 0) takeTurns(cpuUs, onRound);
+    SelfTestCell result{cell_, describe(cell_), {}, {}, {}, {}};
+    for (const Sample& sample : samples_) result.fault += sample.fault;
+    if (samples_.empty()) result.fault = "it could not be calibrated";
+    if (result.fault.empty()) judgeAll(result);
+    return result;
+  }
+
+ private:
+  enum Which { kPlain, kBySlightly, kByClearly, kAgain };
+
+  SampleRequest requestOf(std::vector<const Engine*> engines, unsigned rounds) {
+    SampleRequest request;
+    request.cell = cell_;
+    request.engines = std::move(engines);
+    request.rounds = rounds;
+    request.seconds = sliceSeconds(plan_, cell_);
+    request.seed = random_();
+    request.cores = plan_.cores;
+    return request;
+  }
+
+  // What a unit costs, of which the shares are taken; 0: it could not be measured.
+  double calibrate() {
+    constexpr unsigned kSlices = 6;
+    const auto samples = takeSamples(requestOf({findEngine(kEngine)}, kSlices));
+    std::vector<double> values;
+    for (const auto& [round, value] : cpuOf(samples.front(), cell_)) values.push_back(value);
+    return values.empty() || !samples.front().fault.empty() ? 0 : median(values);
+  }
+
+  void takeTurns(double cpuUs, const std::function<void()>& onRound) {
+    const Engine slightly = slowed(kSlightly, cpuUs, cell_);
+    const Engine clearly = slowed(kClearly, cpuUs, cell_);
+    const std::vector<const Engine*> engines{findEngine(kEngine), &slightly, &clearly,
+                                             findEngine(kEngine)};
+    samples_.resize(engines.size());
+    std::vector<std::size_t> order{kPlain, kBySlightly, kByClearly, kAgain};
+    for (unsigned i = 0; i < plan_.sittings && !interrupted(); ++i) {
+      std::shuffle(order.begin(), order.end(), random_);
+      std::vector<const Engine*> shuffled;
+      for (const std::size_t at : order) shuffled.push_back(engines[at]);
+      const auto samples = takeSamples(requestOf(shuffled, plan_.rounds / plan_.sittings), onRound);
+      for (std::size_t place = 0; place < order.size(); ++place) {
+        samples_[order[place]].add(samples[place]);
+      }
+    }
+  }
+
+  void judgeAll(SelfTestCell& result) const {
+    const Rounds plain = cpuOf(samples_[kPlain], cell_);
+    result.pair = judge(cpuOf(samples_[kAgain], cell_), plain, std::nullopt);
+    if (!result.pair) return;
+    const double pair = result.pair->ratio.median;
+    result.slightly = judge(cpuOf(samples_[kBySlightly], cell_), plain, pair);
+    result.clearly = judge(cpuOf(samples_[kByClearly], cell_), plain, pair);
+  }
+
+  const Plan& plan_;
+  const Cell& cell_;
+  std::mt19937_64& random_;
+  std::vector<Sample> samples_;
+};
+
+}  // namespace
+
+Plan selfTestPlan(const PlanRequest& request) {
+  PlanRequest own = request;
+  own.engines = {kEngine};
+  Plan plan = makePlan(own);
+  std::erase_if(plan.cells, [](const Cell& cell) { return !canBeSlowed(cell); });
+  if (plan.cells.empty()) throw BadRequest("no cell is left in which a server could be slowed");
+  plan.engines = {kEngine, kEngine, kEngine};
+  plan.rounds = request.rounds > 0 ? request.rounds : roundsOf(request.profile, plan);
+  return plan;
+}
+
+SelfTest testSelf(const Plan& plan, const Tell& tell) {
+  std::mt19937_64 random(plan.seed);
+  SelfTest test;
+  Progress progress;
+  progress.all = plan.cells.size() * plan.rounds;
+  const double each = expectedSeconds(plan) / static_cast<double>(progress.all);
+  for (const Cell& cell : plan.cells) {
+    progress.now = nameOf(cell);
+    if (interrupted()) return test;
+    test.cells.push_back(Trial(plan, cell, random).run([&] {
+      ++progress.done;
+      progress.secondsLeft = each * static_cast<double>(progress.all - progress.done);
+      tell(progress);
+    }));
+  }
+  test.complete = !interrupted();
+  return test;
+}
+
+}  // namespace penstock::compare
