@@ -64,9 +64,10 @@ void addSelection(CLI::App& command, CommandLine& line) {
                   "time for, and 30 at least")
       ->check(CLI::Range(1, 1000));
   command.add_option("--seed", request.seed, "Of the orders and of the open loops");
-  command.add_option("--client", request.client,
-                     "What the load generator uses for messages: epoll, or io_uring,\n"
-                     "which is cheaper; if not given epoll, and io_uring for some cells and for speed");
+  command.add_option(
+      "--client", request.client,
+      "What the load generator uses for messages: epoll, or io_uring,\n"
+      "which is cheaper; if not given epoll, and io_uring for some cells and for speed");
 }
 
 }  // namespace

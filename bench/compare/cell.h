@@ -24,7 +24,7 @@ struct Cell {
   unsigned depth = 1;     // Messages in flight on each connection.
   unsigned workUs = 0;    // Busy time of the server for each message.
   std::string client{kEpollClient};  // What the load generator is on.
-  double load = 0;        // Open loop at this share of the capacity; 0: closed loop, saturated.
+  double load = 0;  // Open loop at this share of the capacity; 0: closed loop, saturated.
 
   bool open() const noexcept { return load > 0; }
 

@@ -1,6 +1,6 @@
 // penstock-bench-load: the load of one cell, as one process: `penstock-bench-load REQUEST`. It
-// writes "round N" before each round, and at last the results; request and results are JSON. SIGTERM
-// ends it after the round that is under way.
+// writes "round N" before each round, and at last the results; request and results are JSON.
+// SIGTERM ends it after the round that is under way.
 #include <penstock/bench/compare/load/drive.h>
 #include <penstock/bench/compare/workload.h>
 

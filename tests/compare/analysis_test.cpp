@@ -176,8 +176,7 @@ BOOST_AUTO_TEST_CASE(the_library_is_held_against_loops_written_by_hand) {
 
   const Summary summary = analyse(made, {});
 
-  const Comparison* found =
-      summary.cells.front().compare("penstock-uring", "raw-uring", "cpu_us");
+  const Comparison* found = summary.cells.front().compare("penstock-uring", "raw-uring", "cpu_us");
   BOOST_REQUIRE(found != nullptr);
   BOOST_TEST(wordsOf(*found) == "more");
 }

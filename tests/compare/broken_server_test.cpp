@@ -85,8 +85,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_nothing_wrong_has_no_fault) {
       const auto units = static_cast<std::uint64_t>(sample.load.totalUnits);
       BOOST_TEST(sample.load.checkedBytes == units * 64);
       BOOST_TEST(sample.load.kernelBackend == "epoll");
-      BOOST_TEST(sample.load.latency.count() ==
-                 static_cast<std::uint64_t>(sample.load.units()));
+      BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units()));
     }
   }
 }

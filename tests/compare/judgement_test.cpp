@@ -15,6 +15,7 @@ using namespace penstock::compare;
 namespace {
 
 constexpr std::size_t kRounds = 30;
+constexpr std::size_t kSittings = 3;
 
 // Works at one of two speeds, 1.45 to 1, and changes between them every 12 seconds or so, whatever
 // runs: as a virtual machine did on which this was worked out.
@@ -30,7 +31,8 @@ class Machine {
     constexpr double kSlow = 1.45;
     if (std::bernoulli_distribution(kSliceSeconds / kModeSeconds)(random_)) slow_ = !slow_;
     const double disturbed = std::bernoulli_distribution(0.05)(random_) ? 1.3 : 1;
-    return (slow_ ? kSlow : 1) * disturbed * std::exp(std::normal_distribution(0.0, noise)(random_));
+    return (slow_ ? kSlow : 1) * disturbed *
+           std::exp(std::normal_distribution(0.0, noise)(random_));
   }
 
  private:
@@ -47,7 +49,8 @@ SeriesSummary seriesOf(const std::string& engine, bool again) {
 
 // A run as the load generator makes it: cells one after the other, and in each of their rounds the
 // engines in random order. `difference` is what io_uring costs more; the cells' noises are how far
-// slices scatter. Each server is a little better or worse for good, by where its memory lies.
+// slices scatter. Each server is a little better or worse for all of its sitting, by where its
+// memory lies.
 Summary run(const std::vector<double>& noises, double difference, std::mt19937_64& random) {
   constexpr double kOfServers = 0.003;
   Machine machine(random);
@@ -59,10 +62,13 @@ Summary run(const std::vector<double>& noises, double difference, std::mt19937_6
     cell.cell.workload = "echo";
     cell.series = {seriesOf("penstock-uring", false), seriesOf("penstock-epoll", false),
                    seriesOf("penstock-epoll", true)};
-    const std::array factors{(1 + difference) * std::exp(luck(random)), std::exp(luck(random)),
-                             std::exp(luck(random))};
+    std::array<double, 3> factors{};
     std::array<std::size_t, 3> engines{0, 1, 2};
     for (std::size_t round = 0; round < kRounds; ++round) {
+      if (round % (kRounds / kSittings) == 0) {
+        factors = {(1 + difference) * std::exp(luck(random)), std::exp(luck(random)),
+                   std::exp(luck(random))};
+      }
       std::shuffle(engines.begin(), engines.end(), random);
       for (const std::size_t at : engines) {
         cell.series[at].values["cpu_us"][round] = factors[at] * machine.cost(noise);
@@ -140,10 +146,11 @@ BOOST_AUTO_TEST_CASE(servers_that_do_not_differ_are_told_apart_in_fewer_than_one
   BOOST_TEST(backends <= kCells / 2000);
 }
 
-BOOST_AUTO_TEST_CASE(three_per_cent_are_found_where_slices_repeat_to_two_and_ten_to_six) {
-  BOOST_TEST(shareFound(0.015, 0.03) > 0.9);
-  BOOST_TEST(shareFound(0.02, 0.03) > 0.7);
-  BOOST_TEST(shareFound(0.06, 0.10) > 0.7);
+BOOST_AUTO_TEST_CASE(
+    three_per_cent_are_found_where_slices_repeat_to_one_and_a_half_and_ten_to_five) {
+  BOOST_TEST(shareFound(0.012, 0.03) > 0.85);
+  BOOST_TEST(shareFound(0.015, 0.03) > 0.7);
+  BOOST_TEST(shareFound(0.05, 0.10) > 0.7);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_run_says_that_it_sees_it_does_see) {
@@ -155,7 +162,7 @@ BOOST_AUTO_TEST_CASE(what_a_run_says_that_it_sees_it_does_see) {
     const double sees = *blind.cells[0].main()->verdict.sees;
     found += claimsOf(run({0.03}, sees * 1.5, random), false) > 0;
   }
-  BOOST_TEST(found > kRuns * 0.85);
+  BOOST_TEST(found > kRuns * 0.8);
 }
 
 BOOST_AUTO_TEST_CASE(a_ratio_is_that_within_the_rounds_however_the_rounds_differ) {

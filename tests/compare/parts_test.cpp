@@ -184,6 +184,36 @@ BOOST_AUTO_TEST_CASE(intervals_hold_the_true_median_as_often_as_they_say) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_centre_is_moved_little_by_an_outlier) {
+  const Estimate clean = centre({10, 11, 9, 10.5, 9.5, 10, 10.2, 9.8});
+  const Estimate spoilt = centre({10, 11, 9, 10.5, 9.5, 10, 10.2, 98});
+
+  BOOST_TEST(clean.median == 10, boost::test_tools::tolerance(0.001));
+  BOOST_TEST(spoilt.median == 10.25, boost::test_tools::tolerance(0.01));
+}
+
+BOOST_AUTO_TEST_CASE(intervals_of_centres_hold_as_often_as_they_say_and_are_narrower) {
+  std::mt19937_64 random(4);
+  std::normal_distribution<double> values(1, 0.1);
+  constexpr int kRuns = 2000;
+  for (const std::size_t count : {6U, 8U, 15U, 30U, 60U}) {
+    int held = 0;
+    double width = 0;
+    double widthOfMedians = 0;
+    for (int run = 0; run < kRuns; ++run) {
+      std::vector<double> drawn(count);
+      for (double& value : drawn) value = values(random);
+      const Interval interval = centre(drawn).interval;
+      held += interval.low <= 1 && interval.high >= 1;
+      width += interval.high - interval.low;
+      widthOfMedians += estimate(drawn).interval.high - estimate(drawn).interval.low;
+    }
+
+    BOOST_TEST(held >= kRuns * 0.94, count << " values: " << held);
+    if (count >= 15) BOOST_TEST(width < widthOfMedians * 0.9, count << " values");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(more_values_make_a_narrower_interval_for_any_distribution) {
   BOOST_TEST(exactRank(1) == 0U);
   BOOST_TEST(exactRank(8) == 0U);

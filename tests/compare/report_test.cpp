@@ -192,8 +192,8 @@ BOOST_AUTO_TEST_CASE(the_terminal_shows_the_table_then_the_summary_then_five_war
     made.cells.push_back(made.cells.front());
     made.cells.back().cell.size = size;
   }
-  made.notes.assign(9, "a note about something that is not there, and how to get it " +
-                           std::string(100, 'x'));
+  made.notes.assign(
+      9, "a note about something that is not there, and how to get it " + std::string(100, 'x'));
 
   const std::vector<std::string> lines = linesOf(tableOf(analyse(made, {})));
 

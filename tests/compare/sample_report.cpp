@@ -33,8 +33,7 @@ double costOf(const std::string& engine, const Cell& cell) {
   return (size + waiting) / depth * factor;
 }
 
-Series seriesOf(const std::string& engine, bool again, const Cell& cell,
-                std::mt19937_64& random) {
+Series seriesOf(const std::string& engine, bool again, const Cell& cell, std::mt19937_64& random) {
   std::normal_distribution<double> noise(1, 0.012);
   const double cost = costOf(engine, cell);
   Series made = series(engine, std::vector<double>(30, 4), again);

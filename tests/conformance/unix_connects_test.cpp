@@ -145,8 +145,8 @@ BOOST_FIXTURE_TEST_CASE(one_that_is_told_may_cancel_the_rest_and_connect_again, 
   Outcome again;
   PendingConnect* last = std::exchange(pending.back(), nullptr);
   last->cancel();
-  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix), address.data(), address.length(),
-                    [&](std::error_code, OwnedFd) {
+  loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix), address.data(),
+                    address.length(), [&](std::error_code, OwnedFd) {
                       loop->openConnect(makeSocket(loop.reactor(), SocketFamily::kUnix),
                                         address.data(), address.length(),
                                         [&](std::error_code why, OwnedFd) {

@@ -24,14 +24,16 @@ void IdleLoad::connect() {
   }
   // Connections are accepted in order, so an answer to the last means that all are there.
   roundTrip(connections().back());
-  setExtra("idle_bytes", perConnection(memoryOf(request().target.server).resident - residentBefore_));
+  setExtra("idle_bytes",
+           perConnection(memoryOf(request().target.server).resident - residentBefore_));
   setExtra("kernel_bytes", perConnection(total(kernelMemory()) - kernelBefore));
   setActive(std::min(kActive, connections().size()));
 }
 
 void IdleLoad::finish() {
   for (Connection& connection : connections()) roundTrip(connection);
-  setExtra("used_bytes", perConnection(memoryOf(request().target.server).resident - residentBefore_));
+  setExtra("used_bytes",
+           perConnection(memoryOf(request().target.server).resident - residentBefore_));
 }
 
 double IdleLoad::perConnection(std::int64_t bytes) {

@@ -17,12 +17,9 @@ std::optional<std::uint64_t> unlessNull(const nlohmann::json& json) {
 }
 
 nlohmann::json toJson(const Slice& slice) {
-  return {{"units", slice.units},
-          {"seconds", slice.seconds},
-          {"server", toJson(slice.server)},
-          {"client_cpu_ns", slice.clientCpuNs},
-          {"under_way", slice.underWay},
-          {"p50_ns", slice.p50Ns},
+  return {{"units", slice.units},           {"seconds", slice.seconds},
+          {"server", toJson(slice.server)}, {"client_cpu_ns", slice.clientCpuNs},
+          {"under_way", slice.underWay},    {"p50_ns", slice.p50Ns},
           {"p99_ns", slice.p99Ns}};
 }
 

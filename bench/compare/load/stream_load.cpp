@@ -115,7 +115,7 @@ void StreamLoad::turn(std::int64_t untilNs) {
 void StreamLoad::send(Lane& lane) {
   const std::size_t count =
       isCheap() ? sendFromFile(lane)
-             : sendSome(lane.outFd, kind_.pattern->at(lane.sent), Pattern::kChunk);
+                : sendSome(lane.outFd, kind_.pattern->at(lane.sent), Pattern::kChunk);
   lane.sent += count;
   sentBytes_ += count;
 }

@@ -67,8 +67,7 @@ void addChanges(const CellSummary& old, const CellSummary& cell, std::vector<Cha
     for (const SeriesSummary& series : old.series) {
       const SeriesSummary* other = series.again ? nullptr : cell.find(series.engine);
       if (!hasFigure(&series, metric) || !hasFigure(other, metric)) continue;
-      changes.push_back({old.cell, old.description, series.engine, metric, &series, other,
-                         pair});
+      changes.push_back({old.cell, old.description, series.engine, metric, &series, other, pair});
     }
   }
 }

@@ -43,8 +43,8 @@ void addRatio(const CellSummary& cell, const std::string& metric, const std::str
               RatioChart& chart) {
   const Comparison* found = cell.compare(kUring, kEpoll, metric);
   if (found == nullptr || found->ratio().median <= 0 || !found->valid) return;
-  chart.rows.push_back({label, found->ratio(), found->verdict.sees.value_or(0), found->differs(),
-                        wordsOf(*found)});
+  chart.rows.push_back(
+      {label, found->ratio(), found->verdict.sees.value_or(0), found->differs(), wordsOf(*found)});
 }
 
 constexpr const char* kHowToRead =
@@ -62,7 +62,8 @@ void addVerdicts(const Summary& summary, std::vector<Picture>& pictures) {
 }
 
 void addLatencies(const Summary& summary, std::vector<Picture>& pictures) {
-  RatioChart chart{"p99 latency at fixed rates: io_uring / epoll", "io_uring waits less", "more", {}};
+  RatioChart chart{
+      "p99 latency at fixed rates: io_uring / epoll", "io_uring waits less", "more", {}};
   for (const CellSummary& cell : summary.cells) {
     if (cell.cell.open()) addRatio(cell, "p99_us", cellTitle(cell), chart);
   }

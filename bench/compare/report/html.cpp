@@ -141,9 +141,8 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell, cons
                       const std::vector<std::string>& metrics) {
   std::string fields = element("td", escaped(series.label()));
   const Comparison* against = comparisonShown(series, cell, summary.reference);
-  fields += element("td", against == nullptr
-                              ? ""
-                              : escaped(ratioText(*against) + ", " + wordsOf(*against)));
+  fields += element(
+      "td", against == nullptr ? "" : escaped(ratioText(*against) + ", " + wordsOf(*against)));
   for (const std::string& metric : metrics) fields += element("td", medianOf(series, metric));
   const std::string grade = status(series, cell);
   fields += element("td", grade, grade);
@@ -177,7 +176,8 @@ std::string method() {
              "engines are alive at once and take turns in slices, in an order drawn anew for each "
              "round; a slice begins and ends drained. A ratio is the median over the rounds of the "
              "ratio within each, with its 95 % interval, so that a machine that changes its speed "
-             "does so to both sides. CPU is that of all threads of the server, the kernel's workers "
+             "does so to both sides. CPU is that of all threads of the server, the kernel's "
+             "workers "
              "for io_uring and ksoftirqd too. Less or more is said where the whole interval lies "
              "beyond 1 by more than 1 %, than its own width, and than two servers of one engine "
              "(the A/A pair) differ by. Loopback has no network card: it says what the software "

@@ -17,7 +17,9 @@ bool isApart(const std::optional<Verdict>& verdict) {
 }
 
 // Of messages; what streams show varies more.
-bool isMessages(const SelfTestCell& cell) { return findWorkload(cell.cell.workload)->sendsMessages; }
+bool isMessages(const SelfTestCell& cell) {
+  return findWorkload(cell.cell.workload)->sendsMessages;
+}
 
 std::string textOf(const std::optional<Verdict>& verdict, const char* word) {
   if (!verdict) return "-";
@@ -48,8 +50,8 @@ std::string share(const SelfTest& test, bool (*counts)(const SelfTestCell&),
 }  // namespace
 
 std::string textOf(const SelfTest& test) {
-  std::vector<Row> rows{{"penstock-epoll", "slowed by 3 %", "slowed by 10 %", "not slowed", "sees",
-                         ""}};
+  std::vector<Row> rows{
+      {"penstock-epoll", "slowed by 3 %", "slowed by 10 %", "not slowed", "sees", ""}};
   for (const SelfTestCell& cell : test.cells) rows.push_back(rowOf(cell));
   const auto any = [](const SelfTestCell&) { return true; };
   const auto slightly = [](const SelfTestCell& cell) { return isFound(cell.slightly); };

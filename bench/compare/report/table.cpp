@@ -53,8 +53,7 @@ std::string othersText(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) {
     Row& row = rows.emplace_back(Row{cellTitle(cell)});
     for (std::size_t i = 1; i < heads.size(); ++i) {
-      const Comparison* found =
-          cell.compare(heads[i], summary.reference, primaryMetric(cell.cell));
+      const Comparison* found = cell.compare(heads[i], summary.reference, primaryMetric(cell.cell));
       row.push_back(found == nullptr || !found->valid ? "-" : shortText(*found));
     }
   }

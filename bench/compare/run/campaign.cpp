@@ -1,6 +1,6 @@
 #include <penstock/bench/compare/run/campaign.h>
-#include <penstock/bench/compare/run/process.h>
 #include <penstock/bench/compare/run/lateness.h>
+#include <penstock/bench/compare/run/process.h>
 #include <penstock/bench/compare/run/statistics.h>
 
 #include <algorithm>

@@ -45,10 +45,10 @@ struct Progress {
 };
 using Tell = std::function<void(const Progress&)>;
 
-// Visits the cells in an order drawn from the plan's seed. At each all engines are alive at once and
-// take turns, in several sittings with new servers; then each has a pass to itself, in which its
-// system calls are counted. The open loops come after the saturated cells, whose capacity they need.
-// Once interrupted() it ends with the rounds that are complete.
+// Visits the cells in an order drawn from the plan's seed. At each all engines are alive at once
+// and take turns, in several sittings with new servers; then each has a pass to itself, in which
+// its system calls are counted. The open loops come after the saturated cells, whose capacity they
+// need. Once interrupted() it ends with the rounds that are complete.
 Outcome carryOut(const Plan& plan, const Tell& tell);
 
 // The rate at which `cell` in an open loop starts its units: its share of the capacity that the

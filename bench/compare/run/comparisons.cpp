@@ -1,7 +1,7 @@
 #include <penstock/bench/compare/run/comparisons.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <iterator>
 #include <optional>
@@ -60,8 +60,8 @@ class Comparer {
     const auto verdict =
         verdictOf(roundsOf(&of, metric_), roundsOf(&against, metric_), metric_, pair_);
     if (!verdict) return verdict;
-    cell_.comparisons.push_back({of.label(), against.label(), metric_, *verdict,
-                                 isServers(of) && isServers(against)});
+    cell_.comparisons.push_back(
+        {of.label(), against.label(), metric_, *verdict, isServers(of) && isServers(against)});
     return verdict;
   }
 

@@ -105,7 +105,9 @@ void checkCores(const Totals& totals, const CellResult& result, Marks& marks) {
 }
 
 void checkPlacement(const LoadResult& load, Marks& marks) {
-  const auto together = [&load](const Slice& slice) { return slice.server.core == load.clientCore; };
+  const auto together = [&load](const Slice& slice) {
+    return slice.server.core == load.clientCore;
+  };
   if (std::any_of(load.slices.begin(), load.slices.end(), together)) {
     reject(marks, "server and client ran on one core");
   }

@@ -28,8 +28,8 @@ struct Limits {
   static constexpr unsigned kRounds = 30;
   static constexpr double kOfferedKept = 0.98;  // Of the rate asked for in an open loop.
   static constexpr double kLateWarn = 0.25;     // Of the latency: the load generator's lateness.
-  static constexpr double kLate = 0.50;  // More of it: latencies are not compared.
-  static constexpr double kGrowthMiB = 16;  // Memory under a slow sink.
+  static constexpr double kLate = 0.50;         // More of it: latencies are not compared.
+  static constexpr double kGrowthMiB = 16;      // Memory under a slow sink.
 };
 
 // One series: faults, backend, bytes, rounds, cores, other load.

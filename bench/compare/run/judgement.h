@@ -20,17 +20,17 @@ using Rounds = std::map<std::size_t, double>;
 inline constexpr std::size_t kFewestRounds = 6;
 
 enum class Word {
-  kLess,       // The whole interval lies below 1, by more than could be nothing.
-  kMore,       // The same above.
-  kSame,       // The whole interval lies within a few per cent of 1.
-  kNotApart,   // Neither.
+  kLess,      // The whole interval lies below 1, by more than could be nothing.
+  kMore,      // The same above.
+  kSame,      // The whole interval lies within a few per cent of 1.
+  kNotApart,  // Neither.
 };
 
 struct Verdict {
-  Estimate ratio;           // The median over the rounds of one / other.
-  std::size_t rounds = 0;   // That had both.
+  Estimate ratio;          // The median over the rounds of one / other.
+  std::size_t rounds = 0;  // That had both.
   Word word = Word::kNotApart;
-  int within = 0;           // Per cent, of kSame.
+  int within = 0;  // Per cent, of kSame.
   // The smallest difference that could have been told apart: 0.012 is 1.2 %. Not known with too
   // few rounds.
   std::optional<double> sees{};

@@ -238,7 +238,8 @@ void checkPlan(const Plan& plan) {
     requireClient(cell.client);
     if (descriptorsOf(cell, serversOf(plan)) <= limit.rlim_max) continue;
     throw BadRequest("cell " + nameOf(cell) + " needs more descriptors than the limit of " +
-                     std::to_string(limit.rlim_max) + "; raise it (ulimit -Hn), leave the cell out (--only), or take fewer engines");
+                     std::to_string(limit.rlim_max) +
+                     "; raise it (ulimit -Hn), leave the cell out (--only), or take fewer engines");
   }
 }
 

@@ -17,9 +17,9 @@ namespace penstock::compare {
 class Process {
  public:
   struct Options {
-    std::optional<int> core;  // Pinned to it.
+    std::optional<int> core;       // Pinned to it.
     std::vector<int> inherited{};  // Descriptors kept open, under the same numbers.
-    bool keepErrors = true;   // Standard error is kept for errorLine(), not shown.
+    bool keepErrors = true;        // Standard error is kept for errorLine(), not shown.
   };
 
   // Throws std::system_error if there is no such program or it cannot be started.

@@ -1,4 +1,5 @@
-// Sample: one engine at one cell, with all its slices; and how those of one cell are taken together.
+// Sample: one engine at one cell, with all its slices; and how those of one cell are taken
+// together.
 #pragma once
 
 #include <penstock/bench/compare/cell.h>

@@ -11,8 +11,8 @@
 
 namespace penstock::compare {
 
-// Four servers of one engine took turns: one as it is, one slowed by 3 %, one by 10 %, and once more
-// one as it is. Verdicts are against the first, and nothing where a server failed.
+// Four servers of one engine took turns: one as it is, one slowed by 3 %, one by 10 %, and once
+// more one as it is. Verdicts are against the first, and nothing where a server failed.
 struct SelfTestCell {
   Cell cell;
   std::string description;

@@ -18,9 +18,7 @@ std::string printed(const char* form, Values... values) {
   return text;
 }
 
-std::string nameOf(const CellSummary& cell) {
-  return cell.cell.workload + ", " + cell.description;
-}
+std::string nameOf(const CellSummary& cell) { return cell.cell.workload + ", " + cell.description; }
 
 // The two backends by one metric, over the cells that are about it.
 struct Tally {
@@ -120,12 +118,14 @@ void addSight(const Summary& summary, Sentences& sentences) {
     apartByMistake += pair->differs();
   }
   if (seen.empty() || pairs == 0) {
-    return sentences.push_back("what this run can see is not known: too few rounds, or no A/A pair");
+    return sentences.push_back(
+        "what this run can see is not known: too few rounds, or no A/A pair");
   }
   const auto [least, most] = std::minmax_element(seen.begin(), seen.end());
-  sentences.push_back(printed("this run sees differences from %.1f %% on in the middle cell "
-                              "(%.1f %% to %.1f %%)",
-                              median(seen), *least, *most));
+  sentences.push_back(
+      printed("this run sees differences from %.1f %% on in the middle cell "
+              "(%.1f %% to %.1f %%)",
+              median(seen), *least, *most));
   sentences.push_back("two servers of one engine (A/A) lie within 2 % in " + std::to_string(close) +
                       " of " + std::to_string(pairs) + " cells, and are told apart in " +
                       std::to_string(apartByMistake));
