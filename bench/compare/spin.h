@@ -1,8 +1,11 @@
-// Spin: makes a server slower by a known amount, so that it can be seen whether that is found.
+// Spinning: work for `compute`, and a server made slower by a known amount, so that it can be seen
+// whether that is found.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
-#include <cstddef>
+#include <cstdint>
 
 namespace penstock::compare {
 
@@ -22,26 +25,36 @@ inline void busyFor(double timeNs) {
 // One for a process; its loop thread only. At first it does nothing.
 class Spin {
  public:
-  static void slowDown(double nsPerByte) noexcept { nsPerByte_ = nsPerByte; }
+  // From now on each unit costs `share` more than it does, whatever that is at the time.
+  static void slowDown(double share) noexcept { share_ = share; }
 
-  // Services call it for each byte that they handle.
-  static void spend(std::size_t bytes) {
-    if (nsPerByte_ <= 0) return;
-    owedNs_ += nsPerByte_ * static_cast<double>(bytes);
-    if (owedNs_ > kLeastNs) pay();
+  // Services call it for whatever they handle.
+  static void spend() {
+    if (share_ > 0 && ++calls_ % kCallsPerLook == 0) pay();
   }
 
  private:
-  // A clock takes a good part of a shorter time.
-  static constexpr double kLeastNs = 2000;
+  // A look at the clock costs as much as a small message; its own cost is to be lost in the rest.
+  static constexpr unsigned kCallsPerLook = 64;
 
   static void pay() {
+    const std::int64_t begin = usedNs();
+    owedNs_ += share_ * static_cast<double>(begin - paidAtNs_);
     busyFor(owedNs_);
-    owedNs_ = 0;
+    paidAtNs_ = usedNs();
+    owedNs_ -= static_cast<double>(paidAtNs_ - begin);
   }
 
-  static inline double nsPerByte_ = 0;
-  static inline double owedNs_ = 0;
+  static std::int64_t usedNs() {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  }
+
+  static inline double share_ = 0;
+  static inline unsigned calls_ = 0;
+  static inline std::int64_t paidAtNs_ = 0;
+  static inline double owedNs_ = 0;  // Below 0: it was spun too long.
 };
 
 }  // namespace penstock::compare

@@ -23,7 +23,7 @@ struct DriveRequest {
   double ratePerSecond = 0;
   double warmUpSeconds = 0.1;
   unsigned rounds = 30;
-  double seconds = 0.05;  // Of a slice, until it is drained.
+  double seconds = 0.025;  // Of a slice, until it is drained.
   std::uint64_t seed = 1;
   bool marksWindow = false;  // Sends the server SIGUSR1 at both ends of a slice.
 };

@@ -19,12 +19,12 @@ namespace {
 // What a server of a cell takes beside its slices: to start, connect, warm up and end.
 constexpr double kServerSeconds = 0.17;  // In each sitting.
 // What a slice takes beside its time: to drain, and to be read off.
-constexpr double kSliceOverhead = 0.004;
+constexpr double kSliceOverhead = 0.002;
 // A pass of its own, for system calls or for memory.
 constexpr double kPassSeconds = 0.55;
 
 constexpr unsigned kFewestPlanned = 30;
-constexpr unsigned kMostPlanned = 60;
+constexpr unsigned kMostPlanned = 120;
 
 // What all cells together may take; the rounds are as many as there is time for.
 double budgetSeconds(Profile profile) {

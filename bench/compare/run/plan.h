@@ -20,7 +20,7 @@ struct Plan {
   std::vector<Cell> cells;
   unsigned rounds = 30;
   unsigned sittings = 3;  // Over which the rounds are spread, each with new servers.
-  double seconds = 0.05;  // Of a slice in a saturated cell: see sliceSeconds().
+  double seconds = 0.025;  // Of a slice: see sliceSeconds().
   std::uint64_t seed = 1;
   Cores cores;
 };

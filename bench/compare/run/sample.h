@@ -30,7 +30,7 @@ struct SampleRequest {
   double ratePerSecond = 0;
   double warmUpSeconds = 0.08;
   unsigned rounds = 30;
-  double seconds = 0.05;  // Of a slice.
+  double seconds = 0.025;  // Of a slice.
   std::uint64_t seed = 1;
   Cores cores;
   std::vector<std::string> prefix{};  // In front of the servers' command lines: a tracer.

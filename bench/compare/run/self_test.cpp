@@ -1,7 +1,6 @@
 #include <penstock/bench/compare/run/process.h>
 #include <penstock/bench/compare/run/self_test.h>
 #include <penstock/bench/compare/run/sentences.h>
-#include <penstock/bench/compare/run/statistics.h>
 
 #include <algorithm>
 #include <random>
@@ -26,15 +25,9 @@ Rounds cpuOf(const Sample& sample, const Cell& cell) {
   return rounds;
 }
 
-double bytesOfUnit(const Cell& cell) {
-  constexpr double kMiB = 1024.0 * 1024.0;
-  return findWorkload(cell.workload)->unit == "MiB" ? kMiB : static_cast<double>(cell.size);
-}
-
-Engine slowed(double share, double cpuUs, const Cell& cell) {
+Engine slowed(double share) {
   Engine engine = *findEngine(kEngine);
-  engine.arguments.emplace_back("--slow-ns-per-byte");
-  engine.arguments.push_back(std::to_string(share * cpuUs * 1000 / bytesOfUnit(cell)));
+  engine.arguments.insert(engine.arguments.end(), {"--slow", std::to_string(share)});
   return engine;
 }
 
@@ -45,11 +38,9 @@ class Trial {
       : plan_(plan), cell_(cell), random_(random) {}
 
   SelfTestCell run(const std::function<void()>& onRound) {
-    const double cpuUs = calibrate();
-    if (cpuUs > 0) takeTurns(cpuUs, onRound);
+    takeTurns(onRound);
     SelfTestCell result{cell_, describe(cell_), {}, {}, {}, {}};
     for (const Sample& sample : samples_) result.fault += sample.fault;
-    if (samples_.empty()) result.fault = "it could not be calibrated";
     if (result.fault.empty()) judgeAll(result);
     return result;
   }
@@ -68,18 +59,9 @@ class Trial {
     return request;
   }
 
-  // What a unit costs, of which the shares are taken; 0: it could not be measured.
-  double calibrate() {
-    constexpr unsigned kSlices = 6;
-    const auto samples = takeSamples(requestOf({findEngine(kEngine)}, kSlices));
-    std::vector<double> values;
-    for (const auto& [round, value] : cpuOf(samples.front(), cell_)) values.push_back(value);
-    return values.empty() || !samples.front().fault.empty() ? 0 : median(values);
-  }
-
-  void takeTurns(double cpuUs, const std::function<void()>& onRound) {
-    const Engine slightly = slowed(kSlightly, cpuUs, cell_);
-    const Engine clearly = slowed(kClearly, cpuUs, cell_);
+  void takeTurns(const std::function<void()>& onRound) {
+    const Engine slightly = slowed(kSlightly);
+    const Engine clearly = slowed(kClearly);
     const std::vector<const Engine*> engines{findEngine(kEngine), &slightly, &clearly,
                                              findEngine(kEngine)};
     samples_.resize(engines.size());

@@ -14,7 +14,7 @@ class EchoService : public Protocol {
  public:
   void connectionMade(Transport& transport) override;
   void dataReceived(Bytes bytes) override {
-    Spin::spend(bytes.size());
+    Spin::spend();
     transport_->write(bytes);
   }
   void connectionLost(std::error_code) override {}

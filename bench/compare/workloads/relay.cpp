@@ -15,7 +15,7 @@ namespace {
 class Onlooker final : public RelayTap {
  public:
   void passing(Transport&, Bytes bytes) override {
-    Spin::spend(bytes.size());
+    Spin::spend();
     seen_ += bytes.size();
   }
 

@@ -12,7 +12,7 @@ namespace {
 class Sink final : public Protocol {
  public:
   void connectionMade(Transport&) override {}
-  void dataReceived(Bytes bytes) override { Spin::spend(bytes.size()); }
+  void dataReceived(Bytes) override { Spin::spend(); }
   void connectionLost(std::error_code) override {}
 };
 
@@ -31,7 +31,7 @@ class Source final : public Protocol, private Producer {
 
   // The pattern lives as long as the program, so none of it is copied.
   void resumeProducing() override {
-    Spin::spend(kPortion);
+    Spin::spend();
     transport_->write(Buffer::ofStatic({Pattern::counting().at(sent_), kPortion}));
     sent_ += kPortion;
   }
