@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include <chrono>
-#include <cstdint>
 
 namespace penstock::compare {
 
@@ -30,31 +29,39 @@ class Spin {
 
   // Services call it for whatever they handle.
   static void spend() {
-    if (share_ > 0 && ++calls_ % kCallsPerLook == 0) pay();
+    if (share_ > 0) pay();
   }
 
  private:
-  // A look at the clock costs as much as a small message; its own cost is to be lost in the rest.
+  static constexpr double kLeastNs = 2000;  // The clock takes a good part of a shorter time.
+  // A look at the CPU clock costs as much as a small message; that is to be lost in the rest.
   static constexpr unsigned kCallsPerLook = 64;
 
   static void pay() {
-    const std::int64_t begin = usedNs();
-    owedNs_ += share_ * static_cast<double>(begin - paidAtNs_);
-    busyFor(owedNs_);
-    paidAtNs_ = usedNs();
-    owedNs_ -= static_cast<double>(paidAtNs_ - begin);
+    owedNs_ += owedByCallNs_;
+    if (owedNs_ > kLeastNs) {
+      busyFor(owedNs_);
+      spunNs_ += owedNs_;
+      owedNs_ = 0;
+    }
+    if (++calls_ % kCallsPerLook == 0) look();
   }
 
-  static std::int64_t usedNs() {
+  static void look() {
     timespec time{};
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+    const double now = static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+    owedByCallNs_ = share_ * (now - lookedAtNs_ - spunNs_) / kCallsPerLook;
+    lookedAtNs_ = now;
+    spunNs_ = 0;
   }
 
   static inline double share_ = 0;
   static inline unsigned calls_ = 0;
-  static inline std::int64_t paidAtNs_ = 0;
-  static inline double owedNs_ = 0;  // Below 0: it was spun too long.
+  static inline double owedByCallNs_ = 0;
+  static inline double owedNs_ = 0;
+  static inline double spunNs_ = 0;      // Since the last look.
+  static inline double lookedAtNs_ = 0;  // By the CPU clock.
 };
 
 }  // namespace penstock::compare

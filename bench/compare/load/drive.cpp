@@ -133,8 +133,7 @@ class Player {
     result_.openedAtNs = realtimeNs();
     load_->record(true);
     const std::int64_t begin = monotonicNs();
-    load_->resume();
-    runUntil(*load_, begin + nsOf(request_.seconds));
+    runSlice(begin);
     const double underWay = load_->underWay();
     load_->drain();
     const std::int64_t end = monotonicNs();
@@ -146,6 +145,16 @@ class Player {
     add({load_->settledUnits() - unitsBefore, double(end - begin) / kNsPerSecond, server, own,
          underWay});
     count(counters);
+  }
+
+  // Where something else had the cores, or the rate is low, it goes on until something came.
+  void runSlice(std::int64_t begin) {
+    const double before = load_->units();
+    load_->resume();
+    runUntil(*load_, begin + nsOf(request_.seconds));
+    while (load_->units() <= before && monotonicNs() < begin + kStallNs) {
+      runUntil(*load_, monotonicNs() + nsOf(request_.seconds));
+    }
   }
 
   void add(Slice slice) {
