@@ -48,7 +48,8 @@ void addRatio(const CellSummary& cell, const std::string& metric, const std::str
 }
 
 constexpr const char* kHowToRead =
-    "Median and 95 % interval. Filled marks: told apart. The grey band is what this run could not "
+    "Ratio with its 95 % interval, of CPU or of what else is named. Filled marks: told apart. The "
+    "grey band is what this run could not "
     "have told apart.";
 
 // The table of cells as a picture.

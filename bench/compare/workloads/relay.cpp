@@ -127,7 +127,7 @@ std::unique_ptr<Load> makeLoad(const LoadRequest& request) {
 }
 
 std::string describe(const Cell& cell) {
-  const std::string how = cell.variant == "slow"   ? "a sink of 64 MiB/s on "
+  const std::string how = cell.variant == "slow"   ? "memory, a sink of 64 MiB/s on "
                           : cell.variant == "copy" ? "bytes looked at on "
                                                    : "bytes not looked at on ";
   return how + std::to_string(cell.connections) +
