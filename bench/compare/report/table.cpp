@@ -82,6 +82,12 @@ std::string warningsText(const Summary& summary) {
   return text + "and " + std::to_string(warnings.size() - shown) + " more, in report.md\n";
 }
 
+bool wasMeasured(const CellSummary& cell) {
+  return std::any_of(cell.series.begin(), cell.series.end(), [](const SeriesSummary& series) {
+    return !series.values.empty() || !series.marks.empty();
+  });
+}
+
 }  // namespace
 
 std::string cellTitle(const CellSummary& cell) {
@@ -94,7 +100,8 @@ std::vector<Row> cellRows(const Summary& summary) {
   for (const CellSummary& cell : summary.cells) {
     const Comparison* main = cell.main();
     if (main == nullptr) {
-      rows.push_back({cellTitle(cell), "-", "", "", "", "not valid"});
+      rows.push_back(
+          {cellTitle(cell), "-", "", "", "", wasMeasured(cell) ? "not valid" : "not measured"});
       continue;
     }
     rows.push_back({cellTitle(cell), ratioText(*main), bothOf(cell, *main, "p50_us"),

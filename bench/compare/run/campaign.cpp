@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/run/campaign.h>
+#include <penstock/bench/compare/run/judgement.h>
 #include <penstock/bench/compare/run/lateness.h>
 #include <penstock/bench/compare/run/process.h>
 #include <penstock/bench/compare/run/statistics.h>
@@ -115,11 +116,11 @@ class Campaign {
   // New servers and connections in each sitting: some are luckier than others with where their
   // memory lies and how large the kernel lets their buffers grow. Nor is any always started first.
   void sit(CellResult& result, std::vector<Series*> together) {
-    const unsigned sittings = std::min(outcome_.plan.sittings, outcome_.plan.rounds);
-    for (unsigned i = 0; i < sittings && !interrupted(); ++i) {
+    const unsigned rounds = outcome_.plan.rounds;
+    for (unsigned i = 0; i < kSittings && !interrupted(); ++i) {
       std::shuffle(together.begin(), together.end(), random_);
-      const unsigned rest = outcome_.plan.rounds % sittings;
-      take(result, together, outcome_.plan.rounds / sittings + (i < rest ? 1 : 0));
+      const unsigned turns = rounds * (i + 1) / kSittings - rounds * i / kSittings;
+      if (turns > 0) take(result, together, turns);
     }
   }
 

@@ -37,6 +37,23 @@ double widthOf(const Estimate& logs) {
   return std::max(logs.interval.high - logs.median, logs.median - logs.interval.low);
 }
 
+// How far the centre could be out by the luck of the servers: each sitting has had its own, and
+// twice the standard error of the sittings' centres is what they may make of it.
+double luckOf(const std::vector<double>& ratios) {
+  std::vector<double> centres;
+  for (std::size_t i = 0; i < kSittings; ++i) {
+    const auto begin = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() * i / kSittings);
+    const auto end =
+        ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() * (i + 1) / kSittings);
+    centres.push_back(centre({begin, end}).median);
+  }
+  double sum = 0, squares = 0;
+  for (const double each : centres) sum += each;
+  const double mean = sum / kSittings;
+  for (const double each : centres) squares += (each - mean) * (each - mean);
+  return 2 * std::sqrt(squares / (kSittings - 1) / kSittings);
+}
+
 }  // namespace
 
 void judgeInterval(double floor, Verdict& verdict) {
@@ -61,7 +78,7 @@ std::optional<Verdict> judge(const Rounds& one, const Rounds& other, std::option
   if (ratios.size() < kFewestRounds) return verdict;
   // An interval is wrong once in twenty times, and a run has twenty cells: twice its width is not.
   const double width = widthOf(logs);
-  const double floor = std::max({kLeastFloor, width, distanceOf(pair)});
+  const double floor = std::max({kLeastFloor, width, distanceOf(pair), luckOf(ratios)});
   verdict.sees = std::exp(width + floor) - 1;
   judgeInterval(floor, verdict);
   return verdict;

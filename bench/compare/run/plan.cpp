@@ -1,6 +1,7 @@
 #include <penstock/bench/compare/load/counters.h>
 #include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/proc_file.h>
+#include <penstock/bench/compare/run/judgement.h>
 #include <penstock/bench/compare/run/plan.h>
 #include <penstock/bench/compare/run/system_calls.h>
 
@@ -211,7 +212,7 @@ rlim_t descriptorsOf(const Cell& cell, std::size_t servers) {
 // Without the rounds.
 double fixedSeconds(const Plan& plan) {
   const auto cells = static_cast<double>(plan.cells.size());
-  return cells * (kServerSeconds * plan.sittings * static_cast<double>(serversOf(plan)) +
+  return cells * (kServerSeconds * kSittings * static_cast<double>(serversOf(plan)) +
                   kPassSeconds * static_cast<double>(plan.engines.size()));
 }
 
@@ -312,7 +313,6 @@ nlohmann::json toJson(const Plan& plan) {
           {"again", plan.again},
           {"cells", std::move(cells)},
           {"rounds", plan.rounds},
-          {"sittings", plan.sittings},
           {"seconds", plan.seconds},
           {"seed", plan.seed},
           {"server_core", plan.cores.server},
@@ -326,7 +326,6 @@ Plan planFromJson(const nlohmann::json& json) {
   json.at("again").get_to(plan.again);
   for (const auto& cell : json.at("cells")) plan.cells.push_back(cellFromJson(cell));
   json.at("rounds").get_to(plan.rounds);
-  json.at("sittings").get_to(plan.sittings);
   json.at("seconds").get_to(plan.seconds);
   json.at("seed").get_to(plan.seed);
   json.at("server_core").get_to(plan.cores.server);

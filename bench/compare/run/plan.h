@@ -19,7 +19,6 @@ struct Plan {
   std::string again;  // The engine that runs twice: the A/A pair, which ought to agree.
   std::vector<Cell> cells;
   unsigned rounds = 30;
-  unsigned sittings = 3;   // Over which the rounds are spread, each with new servers.
   double seconds = 0.025;  // Of a slice: see sliceSeconds().
   std::uint64_t seed = 1;
   Cores cores;

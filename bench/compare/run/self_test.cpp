@@ -79,11 +79,12 @@ class Trial {
                                              findEngine(kEngine)};
     samples_.resize(engines.size());
     std::vector<std::size_t> order{kPlain, kBySlightly, kByClearly, kAgain};
-    for (unsigned i = 0; i < plan_.sittings && !interrupted(); ++i) {
+    for (unsigned i = 0; i < kSittings && !interrupted(); ++i) {
       std::shuffle(order.begin(), order.end(), random_);
       std::vector<const Engine*> shuffled;
       for (const std::size_t at : order) shuffled.push_back(engines[at]);
-      const auto samples = takeSamples(requestOf(shuffled, plan_.rounds / plan_.sittings), onRound);
+      const auto samples = takeSamples(
+          requestOf(shuffled, plan_.rounds / static_cast<unsigned>(kSittings)), onRound);
       for (std::size_t place = 0; place < order.size(); ++place) {
         samples_[order[place]].add(samples[place]);
       }
