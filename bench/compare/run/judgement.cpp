@@ -37,8 +37,8 @@ double widthOf(const Estimate& logs) {
   return std::max(logs.interval.high - logs.median, logs.median - logs.interval.low);
 }
 
-// How far the centre could be out by the luck of the servers: each sitting has had its own, and
-// twice the standard error of the sittings' centres is what they may make of it.
+// How far the centre could be out by the luck of the servers: each sitting has had its own. Two and
+// a half times the standard error of the sittings' centres, which are too few to know it well.
 double luckOf(const std::vector<double>& ratios) {
   std::vector<double> centres;
   for (std::size_t i = 0; i < kSittings; ++i) {
@@ -51,7 +51,7 @@ double luckOf(const std::vector<double>& ratios) {
   for (const double each : centres) sum += each;
   const double mean = sum / kSittings;
   for (const double each : centres) squares += (each - mean) * (each - mean);
-  return 2 * std::sqrt(squares / (kSittings - 1) / kSittings);
+  return 2.5 * std::sqrt(squares / (kSittings - 1) / kSittings);
 }
 
 }  // namespace
