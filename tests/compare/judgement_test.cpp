@@ -237,6 +237,5 @@ BOOST_AUTO_TEST_CASE(rounds_are_paired_by_their_number) {
 BOOST_AUTO_TEST_CASE(what_is_taken_once_has_the_pair_for_its_interval) {
   BOOST_TEST((judgeOnce(1.3, 1, 1.01).word == Word::kMore));
   BOOST_TEST((judgeOnce(1.3, 1, 1.4).word == Word::kNotApart));
-  BOOST_TEST((judgeOnce(1.005, 1, 1.001).word == Word::kSame));
-  BOOST_TEST(judgeOnce(1.005, 1, 1.001).within == 3);
+  BOOST_TEST((judgeOnce(1.04, 1, 1.001).word == Word::kNotApart));
 }

@@ -9,7 +9,7 @@ namespace {
 
 // Two servers of one engine differ by chance of where their memory lies, in all rounds alike.
 constexpr double kLeastFloor = 0.01;
-constexpr double kLeastOnce = 0.02;
+constexpr double kLeastOnce = 0.05;
 
 // Wider than that, "the same" would be an empty word.
 constexpr int kWidestSame = 3;

@@ -45,7 +45,7 @@ struct Verdict {
 std::optional<Verdict> judge(const Rounds& one, const Rounds& other, std::optional<double> pair);
 
 // The same of figures that repeat so well that each was taken once, as memory: the interval is what
-// the A/A pair differs by, and at least 2 %.
+// the A/A pair differs by, and at least 5 %.
 Verdict judgeOnce(double one, double other, std::optional<double> pair);
 
 // What the interval of a ratio says, if ratios that lie within `floor` (a logarithm) of 1 may be
