@@ -40,7 +40,7 @@ void addSelection(CLI::App& command, CommandLine& line) {
   auto* quick =
       command.add_flag("--quick", line.quick, "The most telling cells, in less than 90 seconds");
   auto* full = command.add_flag("--full", line.full,
-                                "All engines that are here, and all cells, in about 50 minutes");
+                                "All engines that are here, and all cells, in about 40 minutes");
   auto* profile = command.add_option(
       "--profile", line.profile,
       "quick; default, in less than 3 minutes; full; or speed: groups of cells beside\n"
@@ -59,13 +59,15 @@ void addSelection(CLI::App& command, CommandLine& line) {
                   "Only cells with this in their name, as echo/c50/64 (50 connections, 64 B)")
       ->delimiter(',');
   command
-      .add_option("--repetitions", request.repetitions,
-                  "Of each engine at each cell; 5 if not given")
+      .add_option("--rounds", request.rounds,
+                  "In which all engines of a cell take a turn; if not given as many as there is\n"
+                  "time for, and 30 at least")
       ->check(CLI::Range(1, 1000));
-  command.add_option("--seed", request.seed, "Of the order and of the open loops");
-  command.add_option("--client", request.client,
-                     "What the load generator uses for messages: epoll, or io_uring,\n"
-                     "which is cheaper; if not given epoll, for speed the cheaper that works");
+  command.add_option("--seed", request.seed, "Of the orders and of the open loops");
+  command.add_option(
+      "--client", request.client,
+      "What the load generator uses for messages: epoll, or io_uring,\n"
+      "which is cheaper; if not given epoll, and io_uring for some cells and for speed");
 }
 
 }  // namespace
@@ -80,9 +82,14 @@ void addCompare(CLI::App& app) {
   auto* replay = command.add_option("--replay", line->options.replay,
                                     "Measure again what this result measured");
   for (const char* selection : {"--quick", "--full", "--profile", "--engines", "--workloads",
-                                "--only", "--repetitions", "--seed"}) {
+                                "--only", "--rounds", "--seed", "--client"}) {
     replay->excludes(command.get_option(selection));
   }
+  auto* selfTest = command.add_flag(
+      "--self-test", line->options.selfTest,
+      "Compare nothing, but slow one of two equal servers by 3 % and by 10 %, and tell\n"
+      "in how many cells that is found, and in how many equal ones are told apart");
+  selfTest->excludes(replay)->excludes(command.get_option("--engines"));
   command.add_option("results", line->options.results,
                      "Two results to compare with one another, or one to report on anew");
   command.callback([line] { run(*line); });

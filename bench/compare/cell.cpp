@@ -18,6 +18,7 @@ std::string nameOf(const Cell& cell) {
   name += "/c" + std::to_string(cell.connections) + '/' + std::to_string(cell.size) + "/d" +
           std::to_string(cell.depth);
   if (cell.workUs != 0) name += "/w" + std::to_string(cell.workUs);
+  if (cell.client != kEpollClient) name += "/ring";
   if (cell.open()) name += '@' + std::to_string(std::lround(cell.load * 100)) + '%';
   return name;
 }
@@ -33,7 +34,8 @@ std::string sizeText(std::size_t bytes) {
 nlohmann::json toJson(const Cell& cell) {
   return {{"workload", cell.workload}, {"variant", cell.variant},         {"group", cell.group},
           {"metric", cell.metric},     {"connections", cell.connections}, {"size", cell.size},
-          {"depth", cell.depth},       {"work_us", cell.workUs},          {"load", cell.load}};
+          {"depth", cell.depth},       {"work_us", cell.workUs},          {"client", cell.client},
+          {"load", cell.load}};
 }
 
 Cell cellFromJson(const nlohmann::json& json) {
@@ -46,6 +48,7 @@ Cell cellFromJson(const nlohmann::json& json) {
   json.at("size").get_to(cell.size);
   json.at("depth").get_to(cell.depth);
   json.at("work_us").get_to(cell.workUs);
+  json.at("client").get_to(cell.client);
   json.at("load").get_to(cell.load);
   return cell;
 }

@@ -5,8 +5,13 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace penstock::compare {
+
+// How the load generator moves the bytes of messages, by the kernel's names.
+inline constexpr std::string_view kUringClient = "io_uring";
+inline constexpr std::string_view kEpollClient = "epoll";
 
 // What is asked of a server. Which members mean something is up to the workload.
 struct Cell {
@@ -18,7 +23,8 @@ struct Cell {
   std::size_t size = 64;  // Bytes of a message, or of one write where there are no messages.
   unsigned depth = 1;     // Messages in flight on each connection.
   unsigned workUs = 0;    // Busy time of the server for each message.
-  double load = 0;        // Open loop at this share of the capacity; 0: closed loop, saturated.
+  std::string client{kEpollClient};  // What the load generator is on.
+  double load = 0;  // Open loop at this share of the capacity; 0: closed loop, saturated.
 
   bool open() const noexcept { return load > 0; }
 

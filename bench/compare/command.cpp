@@ -4,9 +4,12 @@
 #include <penstock/bench/compare/report/html.h>
 #include <penstock/bench/compare/report/markdown.h>
 #include <penstock/bench/compare/report/result_file.h>
+#include <penstock/bench/compare/report/self_test_table.h>
 #include <penstock/bench/compare/report/table.h>
 #include <penstock/bench/compare/run/analysis.h>
 #include <penstock/bench/compare/run/campaign.h>
+#include <penstock/bench/compare/run/process.h>
+#include <penstock/bench/compare/run/self_test.h>
 
 #include <nlohmann/json.hpp>
 
@@ -86,7 +89,6 @@ int measure(const CommandOptions& options) {
   makeInterruptible();
   Result result;
   result.environment = captureEnvironment();
-  result.environment["load_generator"] = plan.client;
   auto notes = notesFor(options, plan);
   result.machineMarks = marksOfMachine(plan);
   {
@@ -100,6 +102,21 @@ int measure(const CommandOptions& options) {
         {Grade::kInvalid, "the kernel gave up its clock during the run, for " + clockSource()});
   }
   report(result, analyse(result.outcome, result.machineMarks), options.out);
+  return 0;
+}
+
+int proveSight(const CommandOptions& options) {
+  const Plan plan = selfTestPlan(options.request);
+  makeInterruptible();
+  SelfTest test;
+  {
+    ProgressLine line(options.quiet);
+    test = testSelf(plan, [&line](const Progress& progress) { line.tell(progress); });
+  }
+  std::printf("%s", textOf(test).c_str());
+  for (const Mark& mark : marksOfMachine(plan)) {
+    std::printf("%s: %s\n", std::string(nameOf(mark.grade)).c_str(), mark.reason.c_str());
+  }
   return 0;
 }
 
@@ -121,6 +138,7 @@ Profile profileNamed(const std::string& name) {
 }
 
 int runCommand(const CommandOptions& options) {
+  if (options.selfTest) return proveSight(options);
   if (options.results.empty()) return measure(options);
   if (options.results.size() == 1) return reportAgain(options);
   if (options.results.size() > 2) {

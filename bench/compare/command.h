@@ -15,7 +15,8 @@ struct CommandOptions {
   // Nothing is measured: of two results the difference is shown, of one the reports are written
   // anew.
   std::vector<std::string> results;
-  bool quiet = false;  // No progress line.
+  bool selfTest = false;  // Nothing is compared: what a run can see is proved.
+  bool quiet = false;     // No progress line.
 };
 
 // The profile of that name; throws BadRequest if there is none.

@@ -1,5 +1,6 @@
 // penstock-bench-server: the library's side of every workload, on the backend that is asked for.
 #include <penstock/bench/compare/call_counts.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/errors.h>
@@ -27,6 +28,7 @@ struct ServerOptions {
   std::string workload;
   std::uint16_t port = 0;
   bool count = false;
+  double slowBy = 0;
   ServiceOptions service;
 };
 
@@ -71,6 +73,7 @@ void serve(const ServerOptions& options) {
   const MakeService* make = findService(options.workload);
   if (make == nullptr) throw std::invalid_argument("no such workload: " + options.workload);
   if (options.count) startCountingCalls();
+  Spin::slowDown(options.slowBy);
   const auto reactor = Reactor::create({
       .backend = backendNamed(options.backend),
       .environmentDecides = true,  // Who compares finds out what really ran.
@@ -94,6 +97,7 @@ void addOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--size", options.service.size, "bytes of a message")->check(CLI::PositiveNumber);
   app.add_option("--to", options.service.to, "where a relay connects to, ADDRESS:PORT");
   app.add_flag("--count", options.count, "count batches, short writes and full queues");
+  app.add_option("--slow", options.slowBy, "spin for this share of the CPU that it uses: 0.03");
   app.add_option("--work-us", options.service.workUs, "busy time for each message");
 }
 

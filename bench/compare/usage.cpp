@@ -42,6 +42,26 @@ std::vector<std::int64_t> fieldsAfterName(const std::string& stat) {
   return numbersIn(std::string_view(stat).substr(close == stat.npos ? 0 : close + 1));
 }
 
+// "4711 (name) S 1 …": whether the thread neither runs nor waits for a core.
+bool sleeps(const std::string& stat) {
+  const auto close = stat.rfind(')');
+  return close != stat.npos && close + 2 < stat.size() && stat[close + 2] != 'R';
+}
+
+bool allSleep(pid_t pid) {
+  const std::string path = processPath(pid, "task");
+  DIR* directory = ::opendir(path.c_str());
+  if (directory == nullptr) throw std::runtime_error("the server is gone");
+  bool all = true;
+  while (const dirent* entry = ::readdir(directory)) {
+    if (entry->d_name[0] == '.') continue;
+    const std::string stat = readText(path + '/' + entry->d_name + "/stat");
+    all = all && (stat.empty() || sleeps(stat));  // It may just have ended.
+  }
+  ::closedir(directory);
+  return all;
+}
+
 bool isKernelWorker(const std::string& name) {
   return name.starts_with("iou-wrk-") || name.starts_with("iou-sqp-");
 }
@@ -145,6 +165,20 @@ Usage usageOf(pid_t pid, int core) {
   usage.core = static_cast<int>(fields[kProcessor]);
   readThreads(pid, usage);
   return usage;
+}
+
+bool awaitQuiet(pid_t pid, std::int64_t mostNs) {
+  constexpr timespec kMoment{0, 100'000};
+  const std::int64_t end = monotonicNs() + mostNs;
+  std::int64_t used = -1;
+  while (monotonicNs() < end) {
+    const bool sleeps = allSleep(pid);
+    const std::int64_t now = cpuNsOf(pid);
+    if (sleeps && now == used) return true;
+    used = sleeps ? now : -1;
+    ::nanosleep(&kMoment, nullptr);
+  }
+  return false;
 }
 
 Usage operator-(const Usage& later, const Usage& earlier) {

@@ -43,6 +43,10 @@ struct Usage {
 // that a count taken just before belongs to it. Throws std::runtime_error once the process is gone.
 Usage usageOf(pid_t pid, int core);
 
+// Waits until no thread of `pid` runs nor has run for a moment: then its CPU clock lacks nothing.
+// False: it went on for `mostNs`. Throws std::runtime_error once the process is gone.
+bool awaitQuiet(pid_t pid, std::int64_t mostNs);
+
 // What was used between the two. A thread that has ended takes its waits and switches with it; its
 // CPU stays in cpuNs.
 Usage operator-(const Usage& later, const Usage& earlier);

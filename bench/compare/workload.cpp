@@ -37,6 +37,12 @@ std::string primaryMetric(const Cell& cell) {
   return cell.metric.empty() ? findWorkload(cell.workload)->primary : cell.metric;
 }
 
+bool isMemory(std::string_view metric) noexcept {
+  return metric == "idle_bytes" || metric == "peak_mib";
+}
+
+bool takesTurns(const Cell& cell) { return !isMemory(primaryMetric(cell)); }
+
 const std::vector<Workload>& workloads() { return registered(); }
 
 const Workload* findWorkload(std::string_view name) {

@@ -38,6 +38,7 @@ struct Workload {
   // The metric that the closing sentences compare, and how they say it.
   std::string primary = "cpu_us";
   bool hasLatency = true;
+  bool sendsMessages = true;  // The load generator's client matters.
 
   // The cells of a profile, saturated ones and, for each that is to be repeated in an open loop,
   // that cell with a load.
@@ -49,6 +50,12 @@ struct Workload {
 
 // The metric that `cell` is about.
 std::string primaryMetric(const Cell& cell);
+
+// Whether the servers of `cell` take turns in slices. Where it is about memory, which repeats well,
+// each has the machine to itself, once.
+bool takesTurns(const Cell& cell);
+// Whether `metric` is such a one.
+bool isMemory(std::string_view metric) noexcept;
 
 // All workloads, by rank.
 const std::vector<Workload>& workloads();

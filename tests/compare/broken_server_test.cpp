@@ -1,5 +1,6 @@
 // What a server does wrong is found, and costs a sample, not the run.
 #define BOOST_TEST_MODULE compare_broken_server
+#include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/run/gates.h>
 #include <penstock/bench/compare/run/sample.h>
 #include <penstock/bench/compare/run/system_calls.h>
@@ -9,6 +10,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cmath>
 
 using namespace penstock::compare;
 
@@ -40,17 +42,21 @@ std::vector<std::string> clients() {
   return all;
 }
 
+SampleRequest requestOf(const Engine& engine) {
+  SampleRequest request;
+  request.cell.workload = "echo";
+  request.engines = {&engine};
+  request.rounds = 4;
+  request.cores = cores();
+  return request;
+}
+
 Sample sampleOf(const Engine& engine, unsigned connections = 1,
                 const std::string& client = std::string(kEpollClient)) {
-  SampleRequest request;
-  request.client = client;
-  request.cell.workload = "echo";
+  SampleRequest request = requestOf(engine);
+  request.cell.client = client;
   request.cell.connections = connections;
-  request.engine = &engine;
-  request.warmUpSeconds = 0.3;
-  request.seconds = 0.3;
-  request.cores = cores();
-  return takeSample(request);
+  return takeSamples(request).front();
 }
 
 bool faultSays(const std::string& fault, const std::string& words) {
@@ -70,11 +76,16 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_nothing_wrong_has_no_fault) {
 
     BOOST_TEST_CONTEXT("load generator on " << client) {
       BOOST_TEST(sample.fault == "");
-      BOOST_TEST(sample.load.units > 0);
-      BOOST_TEST(sample.load.checkedBytes >= static_cast<std::uint64_t>(sample.load.units) * 64);
+      BOOST_TEST(sample.load.slices.size() == 4U);
+      for (const Slice& slice : sample.load.slices) {
+        BOOST_TEST(slice.units > 0);
+        BOOST_TEST(slice.server.cpuNs > 0);
+        BOOST_TEST(slice.p50Ns > 0U);
+      }
+      const auto units = static_cast<std::uint64_t>(sample.load.totalUnits);
+      BOOST_TEST(sample.load.checkedBytes == units * 64);
       BOOST_TEST(sample.load.kernelBackend == "epoll");
-      BOOST_TEST(sample.load.server.cpuNs > 0);
-      BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units));
+      BOOST_TEST(sample.load.latency.count() == static_cast<std::uint64_t>(sample.load.units()));
     }
   }
 }
@@ -82,20 +93,16 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_nothing_wrong_has_no_fault) {
 BOOST_AUTO_TEST_CASE(messages_that_no_socket_takes_whole_come_back_whole) {
   for (const std::string& client : clients()) {
     const Engine engine = broken("none");
-    SampleRequest request;
-    request.client = client;
-    request.cell.workload = "echo";
+    SampleRequest request = requestOf(engine);
+    request.cell.client = client;
     request.cell.connections = 3;
     request.cell.size = 3'000'001;
     request.cell.depth = 2;
-    request.engine = &engine;
-    request.warmUpSeconds = 0.1;
-    request.cores = cores();
 
-    const Sample sample = takeSample(request);
+    const Sample sample = takeSamples(request).front();
 
     BOOST_TEST(sample.fault == "", client << ": " << sample.fault);
-    BOOST_TEST(sample.load.units > 0);
+    BOOST_TEST(sample.load.units() > 0);
   }
 }
 
@@ -132,7 +139,7 @@ BOOST_AUTO_TEST_CASE(one_answer_that_never_comes_is_found_among_many_that_do) {
   for (const std::string& client : clients()) {
     const Sample sample = sampleOf(broken("forget"), 4, client);
 
-    BOOST_TEST(sample.load.units > 100);
+    BOOST_TEST(sample.load.totalUnits > 100);
     BOOST_TEST(sample.fault == "an answer did not come");
   }
 }
@@ -154,14 +161,45 @@ BOOST_AUTO_TEST_CASE(an_engine_without_the_workload_is_told_apart_from_one_that_
   BOOST_TEST(!sampleOf(broken("refuse")).notServed);
 }
 
+// Servers that take turns do not pay for one another.
+BOOST_AUTO_TEST_CASE(a_server_that_fails_leaves_the_others_their_turns) {
+  const Engine good = broken("none");
+  const Engine bad = broken("flip");
+  const Engine refusing = broken("refuse");
+  SampleRequest request = requestOf(good);
+  request.engines = {&good, &bad, &refusing, &good};
+
+  const auto samples = takeSamples(request);
+
+  BOOST_REQUIRE(samples.size() == 4U);
+  for (const std::size_t at : {0U, 3U}) {
+    BOOST_TEST(samples[at].fault == "");
+    BOOST_TEST(samples[at].load.slices.size() == 4U);
+  }
+  BOOST_TEST(samples[1].fault.find("wrong bytes") != std::string::npos);
+  BOOST_TEST(samples[2].fault.find("did not start") != std::string::npos);
+}
+
+// Drained means that nothing of one slice is left for the next: what is counted is what was sent.
+BOOST_AUTO_TEST_CASE(the_units_of_all_slices_are_answered_within_them) {
+  const Engine engine = broken("none");
+  SampleRequest request = requestOf(engine);
+  request.cell.connections = 8;
+  request.cell.depth = 4;
+
+  const Sample sample = takeSamples(request).front();
+
+  BOOST_REQUIRE_EQUAL(sample.fault, "");
+  for (const Slice& slice : sample.load.slices) {
+    BOOST_TEST(slice.units == std::floor(slice.units));
+    BOOST_TEST(slice.seconds >= request.seconds);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(calls_of_a_server_that_failed_are_not_counted) {
   const Engine engine = broken("refuse");
-  SampleRequest request;
-  request.cell.workload = "echo";
-  request.engine = &engine;
-  request.cores = cores();
 
-  const SystemCalls calls = countSystemCalls(request);
+  const SystemCalls calls = countSystemCalls(requestOf(engine));
 
   BOOST_TEST(calls.whyNot != "");
   BOOST_TEST(calls.perUnit.empty());
@@ -175,11 +213,8 @@ BOOST_AUTO_TEST_CASE(calls_of_connecting_and_clearing_up_are_not_counted) {
     return;
   }
   const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", "", ""};
-  SampleRequest request;
-  request.cell.workload = "echo";
+  SampleRequest request = requestOf(engine);
   request.cell.connections = 200;
-  request.engine = &engine;
-  request.cores = cores();
 
   const SystemCalls calls = countSystemCalls(request);
 
@@ -191,23 +226,20 @@ BOOST_AUTO_TEST_CASE(calls_of_connecting_and_clearing_up_are_not_counted) {
 
 BOOST_AUTO_TEST_CASE(in_an_open_loop_no_calls_of_others_are_counted) {
   const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", "", ""};
-  SampleRequest request;
-  request.cell.workload = "echo";
+  SampleRequest request = requestOf(engine);
   request.cell.load = 0.5;
-  request.engine = &engine;
-  request.cores = cores();
 
   BOOST_TEST(countSystemCalls(request).whyNot == kNotInOpenLoop);
 }
 
 BOOST_AUTO_TEST_CASE(a_backend_that_is_not_the_one_claimed_is_invalid) {
-  Series series{"penstock-uring", false, {sampleOf(broken("lie"))}, {}};
+  const Series series{"penstock-uring", false, sampleOf(broken("lie"))};
 
   CellResult result;
   result.cell.workload = "echo";
   const auto marks = marksOf(series, result);
 
-  BOOST_REQUIRE(series.samples[0].fault == "");
+  BOOST_REQUIRE(series.sample.fault == "");
   BOOST_TEST(std::any_of(marks.begin(), marks.end(), [](const Mark& mark) {
     return mark.grade == Grade::kInvalid && mark.reason.find("epoll") != mark.reason.npos;
   }));

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools")
 import support  # noqa: E402
 
 COMMAND = support.PENSTOCK
-SMALL = ["--only", "echo/c1/64", "--repetitions", "2"]
+SMALL = ["--only", "echo/c1/64", "--rounds", "6"]
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -67,32 +67,40 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_.returncode, 0, self.run_.stderr)
         self.assertEqual(sorted(os.listdir(self.out)), ["report.html", "report.md", "result.json"])
 
-    def test_the_table_has_both_backends_the_pair_and_a_sentence(self):
-        for words in ["penstock-uring", "penstock-epoll", "penstock-epoll (again)", "\necho: "]:
-            self.assertIn(words, self.run_.stdout)
+    def test_the_terminal_has_a_line_for_the_cell_then_a_summary_then_warnings(self):
+        table, summary, warnings = self.run_.stdout.split("\n\n")
+        heads, row = table.split("\n")
+        for words in ["io_uring / epoll", "p50 us", "p99 us", "verdict"]:
+            self.assertIn(words, heads)
+        verdict = r"(less|more|the same within \d %|not told apart: between [\d.]+ and [\d.]+)$"
+        self.assertRegex(row, r"^echo, 64 B at 1 connection +[\d.]+ \[[\d.]+, [\d.]+\].* " + verdict)
+        self.assertLessEqual(summary.count("\n"), 7)
+        self.assertLessEqual(warnings.replace("Written to", "").count("\n"), 6)
 
-    def test_the_result_has_a_version_and_raw_histograms(self):
-        self.assertEqual(self.result["version"], 1)
+    def test_each_cell_says_what_it_could_have_told_apart(self):
+        self.assertGreater(self.result["summary"]["cells"][0]["sees"], 0.009)
+
+    def test_the_result_has_a_version_and_slices_and_raw_histograms(self):
+        self.assertEqual(self.result["version"], 2)
         for series in self.result["cells"][0]["series"]:
-            self.assertEqual(len(series["samples"]), 2)
-            for sample in series["samples"]:
-                self.assertEqual(sample["fault"], "")
-                latency = sample["load"]["latency"]
-                self.assertEqual(sum(times for _, times in latency["buckets"]), latency["count"])
-                self.assertGreater(latency["count"], 0)
+            sample = series["sample"]
+            self.assertEqual(sample["fault"], "")
+            self.assertEqual(len(sample["load"]["slices"]), 6)
+            latency = sample["load"]["latency"]
+            self.assertEqual(sum(times for _, times in latency["buckets"]), latency["count"])
+            self.assertEqual(
+                sum(each["units"] for each in sample["load"]["slices"]), latency["count"])
 
     def test_each_server_ran_on_the_backend_that_it_claims(self):
         for series in self.result["cells"][0]["series"]:
             claimed = {"penstock-uring": "io_uring", "penstock-epoll": "epoll"}[series["engine"]]
-            for sample in series["samples"]:
-                self.assertEqual(sample["load"]["kernel_backend"], claimed)
-                self.assertEqual(sample["printed_backend"], claimed)
+            self.assertEqual(series["sample"]["load"]["kernel_backend"], claimed)
+            self.assertEqual(series["sample"]["printed_backend"], claimed)
 
     def test_every_byte_was_checked(self):
         for series in self.result["cells"][0]["series"]:
-            for sample in series["samples"]:
-                load = sample["load"]
-                self.assertGreaterEqual(load["checked_bytes"], load["total_units"] * 64)
+            load = series["sample"]["load"]
+            self.assertEqual(load["checked_bytes"], load["total_units"] * 64)
 
     def test_the_servers_have_counted_their_batches_and_writes(self):
         for series in self.result["cells"][0]["series"]:
@@ -106,20 +114,16 @@ class Run(unittest.TestCase):
             self.assertLess(counts["writes"], calls["units"] * 1.1)
             self.assertLess(counts["short_writes"], counts["writes"])
 
-    def test_the_same_load_generator_met_all_and_is_named(self):
-        self.assertEqual(self.result["plan"]["client"], "epoll")
-        self.assertEqual(self.result["environment"]["load_generator"], "epoll")
-        for name in ["report.md", "report.html"]:
-            text = pathlib.Path(self.out, name).read_text()
-            self.assertIn("load generator on epoll", text)
+    def test_the_client_is_named(self):
+        self.assertEqual(self.result["cells"][0]["cell"]["client"], "epoll")
 
     def test_the_ring_is_described(self):
         ring = self.result["environment"]["io_uring"]["ring"]
         self.assertGreater(ring["completion_entries"], 0)
         self.assertIn("CQSIZE", ring["setup_flags"])
 
-    def test_two_repetitions_are_told_to_be_few(self):
-        self.assertIn("only 2 repetitions", self.run_.stdout)
+    def test_six_rounds_are_told_to_be_few(self):
+        self.assertIn("only 6 rounds", self.run_.stdout)
 
     def test_no_name_of_host_user_or_path(self):
         for name in [socket.gethostname(), self.directory, os.path.dirname(COMMAND)]:
@@ -142,12 +146,12 @@ class Run(unittest.TestCase):
         again = json.loads(pathlib.Path(out, "result.json").read_text())
         self.assertEqual(again["plan"], self.result["plan"])
 
-    def test_a_result_compared_with_itself_shows_no_difference(self):
+    def test_a_result_compared_with_itself_has_not_changed(self):
         path = os.path.join(self.out, "result.json")
         run = compare(path, path)
 
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("No difference in 4 of 4.", run.stdout)
+        self.assertIn("Not told apart: 4 of 4.", run.stdout)
 
     def test_reports_can_be_written_anew(self):
         out = os.path.join(self.directory, "anew")
@@ -167,9 +171,37 @@ class Client(unittest.TestCase):
 
             self.assertEqual(run.returncode, 0, run.stderr)
             result = json.loads(pathlib.Path(out, "result.json").read_text())
-            self.assertEqual(result["plan"]["client"], "io_uring")
+            self.assertEqual(result["cells"][0]["cell"]["client"], "io_uring")
+            self.assertIn("client on io_uring", run.stdout)
             for series in result["cells"][0]["series"]:
-                self.assertEqual([sample["fault"] for sample in series["samples"]], ["", ""])
+                self.assertEqual(series["sample"]["fault"], "")
+
+    def test_small_messages_meet_both_clients_if_nothing_else_is_said(self):
+        with tempfile.TemporaryDirectory() as out:
+            run = compare("--only", "echo/c50/64/d1", "--quick", "--rounds", "6", "--out", out)
+
+            self.assertEqual(run.returncode, 0, run.stderr)
+            result = json.loads(pathlib.Path(out, "result.json").read_text())
+            clients = {cell["cell"]["client"] for cell in result["cells"]}
+            self.assertEqual(clients, {"epoll", "io_uring"})
+            self.assertIn("io_uring's gain depends on the client", run.stdout)
+
+
+@unittest.skipUnless(CAN_MEASURE, WHY)
+class SelfTest(unittest.TestCase):
+    def test_what_is_slowed_much_is_found_and_what_is_equal_is_not(self):
+        run = compare("--self-test", "--only", "echo/c1/64", "--rounds", "12")
+
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stdout, r"3 % was found in [01] of 1 cells")
+        self.assertRegex(run.stdout, r"10 % was found in [01] of 1")
+        self.assertIn("equal servers were told apart in 0 of 1", run.stdout)
+
+    def test_where_no_server_can_be_slowed_it_says_so(self):
+        run = compare("--self-test", "--only", "relay/splice")
+
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("no cell is left", run.stderr)
 
 
 @unittest.skipUnless(CAN_MEASURE, WHY)
@@ -179,8 +211,8 @@ class Swapped(unittest.TestCase):
             run = compare(*SMALL, "--out", out, env={"PENSTOCK_BACKEND": "epoll"})
 
             self.assertEqual(run.returncode, 0, run.stderr)
-            self.assertIn(
-                "INVALID penstock-uring: backend is epoll by its descriptors", run.stdout)
+            self.assertIn("results: backend is epoll by its descriptors", run.stdout)
+            self.assertIn("not valid", run.stdout)
 
 
 @unittest.skipUnless(CAN_MEASURE, WHY)
@@ -188,10 +220,10 @@ class Interrupted(unittest.TestCase):
     def test_ctrl_c_ends_with_what_is_finished_and_leaves_no_process(self):
         with tempfile.TemporaryDirectory() as out:
             process = subprocess.Popen(
-                [COMMAND, "compare", "--only", "echo/c1/64", "--repetitions", "50", "--out", out],
+                [COMMAND, "compare", "--only", "echo/c1/64", "--rounds", "500", "--out", out],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             deadline = time.monotonic() + 60
-            while not re.match(r"[1-9]", process.stderr.readline()):
+            while int(process.stderr.readline().split("/")[0]) < 20:
                 self.assertLess(time.monotonic(), deadline)
             children = self.children_of(process.pid)
 
@@ -202,8 +234,10 @@ class Interrupted(unittest.TestCase):
             self.assertIn("interrupted", stdout)
             result = json.loads(pathlib.Path(out, "result.json").read_text())
             self.assertFalse(result["complete"])
-            counts = [len(series["samples"]) for series in result["cells"][0]["series"]]
-            self.assertGreater(sum(counts), 0)
+            counts = [
+                len(series["sample"]["load"]["slices"]) for series in result["cells"][0]["series"]]
+            self.assertGreater(counts[0], 0)
+            self.assertEqual(set(counts), {counts[0]}, "rounds are complete")
             for child in children:
                 self.assertFalse(os.path.exists(f"/proc/{child}"), "a server was left behind")
 

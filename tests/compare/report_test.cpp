@@ -1,6 +1,7 @@
 // Result files, tables and pages.
 #define BOOST_TEST_MODULE compare_report
 #include <penstock/bench/compare/environment.h>
+#include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/report/difference.h>
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/html.h>
@@ -61,7 +62,7 @@ bool refuses(const std::string& text, const std::string& words) {
   return false;
 }
 
-const std::vector<double> kThree{3.00, 3.02, 2.98, 3.01, 2.99};
+const std::vector<double> kThree = about(3);
 
 }  // namespace
 
@@ -91,7 +92,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_result_is_refused) {
 
 BOOST_AUTO_TEST_CASE(a_damaged_result_is_refused) {
   nlohmann::json changed = nlohmann::json::parse(saved(resultOf(outcome(kThree, kFour, kFour))));
-  changed["cells"][0]["series"][0]["samples"][0].erase("load");
+  changed["cells"][0]["series"][0]["sample"].erase("load");
 
   BOOST_TEST(refuses(changed.dump(), "damaged"));
 }
@@ -120,18 +121,18 @@ BOOST_AUTO_TEST_CASE(two_results_show_what_has_changed_and_what_has_not) {
 
   BOOST_TEST(text.find("penstock-uring for echo of 64 B at 50 connections: the second result has "
                        "0.75x the CPU of the first.") != std::string::npos);
-  BOOST_TEST(text.find("No difference in 7 of 8.") != std::string::npos);
+  BOOST_TEST(text.find("Not told apart: 7 of 8.") != std::string::npos);
   BOOST_TEST(text.find("\"6.1\" and then \"6.18\"") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_machine_that_got_slower_as_a_whole_is_no_difference) {
-  const std::vector<double> slow{6.00, 6.02, 5.98, 6.01, 5.99};
+BOOST_AUTO_TEST_CASE(a_machine_that_got_slower_as_a_whole_has_changed_nothing) {
+  const std::vector<double> slow = about(6);
   const Result before = resultOf(outcome(kFour, kFour, kFour));
   const Result after = resultOf(outcome(slow, slow, slow));
 
   const std::string text = differenceOf(before, after);
 
-  BOOST_TEST(text.find("No difference in 4 of 4.") != std::string::npos);
+  BOOST_TEST(text.find("Not told apart: 4 of 4.") != std::string::npos);
   BOOST_TEST(text.find("CPU 1.50x") != std::string::npos);
 }
 
@@ -142,14 +143,14 @@ BOOST_AUTO_TEST_CASE(an_invalid_build_makes_no_difference_between_results) {
 
   const std::string text = differenceOf(before, after);
 
-  BOOST_TEST(text.find("No difference in 8 of 8.") != std::string::npos);
+  BOOST_TEST(text.find("Not told apart: 8 of 8.") != std::string::npos);
   BOOST_TEST(text.find("INVALID") != std::string::npos);
 }
 
 // What a server writes as it dies need not be text.
 BOOST_AUTO_TEST_CASE(a_reason_that_is_no_utf8_does_not_cost_the_result) {
   Result result = resultOf(outcome(kThree, kFour, kFour));
-  result.outcome.cells[0].series[0].samples[0].fault = "broken \xc3";
+  result.outcome.cells[0].series[0].sample.fault = "broken \xc3";
 
   const std::string text = textOf(toJson(result, analyse(result.outcome, {})));
 
@@ -174,10 +175,45 @@ BOOST_AUTO_TEST_CASE(every_report_has_the_sentences_and_the_figures) {
   const std::string html = htmlReport(summary, made.plan, environment);
 
   for (const std::string& report : {table, markdown, html}) {
-    BOOST_TEST(report.find("io_uring needs 0.75x the CPU of epoll") != std::string::npos);
+    BOOST_TEST(report.find("io_uring needs less CPU in 1 of 1 cells") != std::string::npos);
+    BOOST_TEST(report.find("0.750 [") != std::string::npos);
+  }
+  for (const std::string& report : {markdown, html}) {
     BOOST_TEST(report.find("penstock-epoll (again)") != std::string::npos);
     BOOST_TEST(report.find("3.00") != std::string::npos);
   }
+}
+
+// A table of one line a cell, a summary of eight at most, five of warnings at most, and no line is
+// longer than a terminal is wide.
+BOOST_AUTO_TEST_CASE(the_terminal_shows_the_table_then_the_summary_then_five_warnings) {
+  Outcome made = outcome(kThree, kFour, kFour);
+  for (std::size_t size = 128; size < 4096; size *= 2) {
+    made.cells.push_back(made.cells.front());
+    made.cells.back().cell.size = size;
+  }
+  made.notes.assign(
+      9, "a note about something that is not there, and how to get it " + std::string(100, 'x'));
+
+  const std::vector<std::string> lines = linesOf(tableOf(analyse(made, {})));
+
+  const auto blank = std::find(lines.begin(), lines.end(), "");
+  const auto second = std::find(blank + 1, lines.end(), "");
+  const auto warnings = lines.end() - second;
+  const auto table = blank - lines.begin();
+  BOOST_TEST(table == std::ptrdiff_t(made.cells.size()) + 1);
+  const auto summary = second - blank;
+  BOOST_TEST(summary - 1 <= 8);
+  BOOST_TEST(warnings - 1 <= 5);
+  for (const std::string& line : lines) BOOST_TEST(width(line) <= 120U, line);
+}
+
+BOOST_AUTO_TEST_CASE(the_report_begins_with_the_cells_as_a_chart) {
+  const Outcome made = outcome(kThree, kFour, kFour);
+
+  const std::string html = htmlReport(analyse(made, {}), made.plan, {});
+
+  BOOST_TEST(html.find("<svg") < html.find("class=\"verdict\""));
 }
 
 BOOST_AUTO_TEST_CASE(the_page_needs_no_network_and_escapes_what_it_shows) {
@@ -195,7 +231,7 @@ BOOST_AUTO_TEST_CASE(the_page_needs_no_network_and_escapes_what_it_shows) {
 
 BOOST_AUTO_TEST_CASE(marks_stand_in_every_report) {
   Outcome made = outcome(kThree, kFour, kFour);
-  made.cells[0].series[0].samples[0].fault = "wrong bytes: 3 differ";
+  made.cells[0].series[0].sample.fault = "wrong bytes: 3 differ";
   const Summary summary = analyse(made, {{Grade::kWarn, "the machine is odd"}});
 
   for (const std::string& report : {tableOf(summary), markdownReport(summary, made.plan, {}),

@@ -33,20 +33,26 @@ double costOf(const std::string& engine, const Cell& cell) {
   return (size + waiting) / depth * factor;
 }
 
-Sample sampleOf(const std::string& engine, const Cell& cell, std::mt19937_64& random) {
+Series seriesOf(const std::string& engine, bool again, const Cell& cell, std::mt19937_64& random) {
   std::normal_distribution<double> noise(1, 0.012);
   const double cost = costOf(engine, cell);
-  Sample sample = goodSample(engine, 4);
-  LoadResult& load = sample.load;
-  load.units = load.totalUnits = 490'000 / cost;
-  load.server.cpuNs = static_cast<std::int64_t>(490'000'000 * noise(random));
-  load.server.machineBusyTicks = (load.server.cpuNs + load.clientCpuNs) / 10'000'000;
+  Series made = series(engine, std::vector<double>(30, 4), again);
+  LoadResult& load = made.sample.load;
+  for (Slice& slice : load.slices) {
+    slice.units = 49'000 / cost;
+    slice.server.cpuNs = static_cast<std::int64_t>(49'000'000 * noise(random));
+    slice.server.machineBusyTicks = (slice.server.cpuNs + slice.clientCpuNs) / 10'000'000;
+    slice.p50Ns = static_cast<std::uint64_t>(cost * 40'000 * noise(random));
+    slice.p99Ns = static_cast<std::uint64_t>(cost * 120'000 * noise(random));
+  }
   load.serverMemory = {4 << 20, 5 << 20};
   load.latency.clear();
   std::lognormal_distribution<double> latency(std::log(cost * 40'000), 0.5);
   for (int i = 0; i < 2000; ++i) load.latency.record(static_cast<std::uint64_t>(latency(random)));
   if (cell.workload == "idle") load.extra = {{"idle_bytes", 40 * cost}};
-  return sample;
+  made.systemCalls.whyNot.clear();
+  made.systemCalls.perUnit = {{"io_uring_enter", 0.05}};
+  return made;
 }
 
 Outcome outcomeOf(Profile profile) {
@@ -65,14 +71,10 @@ Outcome outcomeOf(Profile profile) {
   }
   for (const Cell& cell : made.plan.cells) {
     CellResult result{cell, cell.open() ? 100000 * cell.load : 0, {}};
-    for (const std::string& name : made.plan.engines)
-      result.series.push_back({name, false, {}, {}});
-    result.series.push_back({made.plan.again, true, {}, {}});
-    for (Series& series : result.series) {
-      for (int i = 0; i < 5; ++i) series.samples.push_back(sampleOf(series.engine, cell, random));
-      series.systemCalls.whyNot.clear();
-      series.systemCalls.perUnit = {{"io_uring_enter", 0.05}};
+    for (const std::string& name : made.plan.engines) {
+      result.series.push_back(seriesOf(name, false, cell, random));
     }
+    result.series.push_back(seriesOf(made.plan.again, true, cell, random));
     made.cells.push_back(std::move(result));
   }
   return made;

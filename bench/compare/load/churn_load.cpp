@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/load/churn_load.h>
+#include <penstock/bench/compare/usage.h>
 
 #include <unistd.h>
 
@@ -13,8 +14,20 @@ ChurnLoad::~ChurnLoad() {
   }
 }
 
-void ChurnLoad::start() {
+void ChurnLoad::resume() {
+  running_ = true;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) open(i);
+}
+
+// The last ones end, and no others begin.
+void ChurnLoad::drain() {
+  constexpr std::int64_t kPatienceNs = 3'000'000'000;
+  running_ = false;
+  const std::int64_t end = monotonicNs() + kPatienceNs;
+  while (openNow_ > 0) {
+    if (monotonicNs() >= end) throw ServerFault("an answer did not come");
+    turn(end);
+  }
 }
 
 void ChurnLoad::turn(std::int64_t untilNs) {
@@ -35,7 +48,8 @@ void ChurnLoad::open(std::uint32_t index) {
   Slot& slot = slots_[index];
   slot = {};
   slot.startedNs = monotonicNs();
-  slot.fd = beginConnect(request_.port, nextSource());
+  slot.fd = beginConnect(request_.target.port, nextSource());
+  ++openNow_;
   slot.position = ++opened_ * request_.cell.size;
   events_.add(slot.fd, EPOLLIN | EPOLLOUT, index);
   send(slot, index);  // On loopback the connection is there already.
@@ -57,7 +71,9 @@ void ChurnLoad::receive(Slot& slot, std::uint32_t index) {
   ++connections_;
   recordLatency(monotonicNs() - slot.startedNs);
   ::close(slot.fd);
-  open(index);
+  slot.fd = -1;
+  --openNow_;
+  if (running_) open(index);
 }
 
 }  // namespace penstock::compare

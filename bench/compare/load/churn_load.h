@@ -18,8 +18,10 @@ class ChurnLoad final : public Load {
   explicit ChurnLoad(const LoadRequest& request);
   ~ChurnLoad() override;
 
-  void start() override;
+  void connect() override {}
+  void resume() override;
   void turn(std::int64_t untilNs) override;
+  void drain() override;
   double units() const noexcept override { return static_cast<double>(connections_); }
   std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
 
@@ -42,6 +44,8 @@ class ChurnLoad final : public Load {
   EventSet events_;
   std::vector<Slot> slots_;
   std::vector<std::byte> into_;
+  bool running_ = false;
+  std::size_t openNow_ = 0;
   std::uint64_t opened_ = 0;
   std::uint64_t connections_ = 0;
   std::uint64_t checkedBytes_ = 0;

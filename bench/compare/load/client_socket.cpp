@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/load/client_socket.h>
+#include <penstock/bench/compare/usage.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

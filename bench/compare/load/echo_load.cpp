@@ -1,5 +1,6 @@
 #include <penstock/bench/compare/load/client_socket.h>
 #include <penstock/bench/compare/load/echo_load.h>
+#include <penstock/bench/compare/usage.h>
 
 #include <algorithm>
 
@@ -8,13 +9,13 @@ namespace {
 
 constexpr std::int64_t kSpinNs = 100'000;  // The next start is nearer than this: do not sleep.
 constexpr std::size_t kStartsPerTurn = 64;
-constexpr std::int64_t kPatienceNs = 5'000'000'000;
+constexpr std::int64_t kPatienceNs = 3'000'000'000;
 
 }  // namespace
 
 EchoLoad::EchoLoad(const LoadRequest& request)
     : request_(request),
-      sockets_(makeSockets(request.client, *this, request.cell.size * request.cell.depth)),
+      sockets_(makeSockets(request.cell.client, *this, request.cell.size * request.cell.depth)),
       random_(request.seed),
       gapSeconds_(request.ratePerSecond > 0 ? request.ratePerSecond : 1) {
   connections_.reserve(request.cell.connections);  // They must not move.
@@ -22,17 +23,17 @@ EchoLoad::EchoLoad(const LoadRequest& request)
 
 void EchoLoad::open() {
   Connection& connection = connections_.emplace_back();
-  sockets_->add(connectTo(request_.port));
+  sockets_->add(connectTo(request_.target.port));
   connection.offset = connections_.size() * 7919;  // Each its own part of the pattern.
 }
 
-void EchoLoad::start() {
+void EchoLoad::connect() {
   for (unsigned i = 0; i < request_.cell.connections; ++i) open();
-  startTraffic(connections_.size());
+  setActive(connections_.size());
 }
 
-void EchoLoad::startTraffic(std::size_t active) {
-  active_ = active;
+void EchoLoad::resume() {
+  running_ = true;
   const std::int64_t now = monotonicNs();
   nextNs_ = static_cast<double>(now);
   if (request_.cell.open()) return planNext();
@@ -42,8 +43,8 @@ void EchoLoad::startTraffic(std::size_t active) {
 }
 
 // A message whose answer never comes is lost, however many others came back.
-void EchoLoad::finish() {
-  active_ = 0;
+void EchoLoad::drain() {
+  running_ = false;
   awaitAnswers();
 }
 
@@ -53,13 +54,15 @@ void EchoLoad::roundTrip(Connection& connection) {
 }
 
 void EchoLoad::awaitAnswers() {
+  const std::size_t all = underWay_;
   std::int64_t end = monotonicNs() + kPatienceNs;
   while (underWay_ > 0) {
     const std::size_t before = underWay_;
     sockets_->turn(end);
     const std::int64_t now = monotonicNs();
     if (underWay_ < before) end = now + kPatienceNs;
-    if (now >= end) throw ServerFault("an answer did not come");
+    if (now < end) continue;
+    throw ServerFault(underWay_ == all ? "nothing came back for 3 s" : "an answer did not come");
   }
 }
 
@@ -70,11 +73,6 @@ void EchoLoad::turn(std::int64_t untilNs) {
     untilNs = std::min(untilNs, next);
   }
   sockets_->turn(untilNs);
-}
-
-void EchoLoad::windowCloses() {
-  if (!request_.cell.open()) return;
-  setExtra("backlog_messages", static_cast<double>(startedMessages_ - messages_));
 }
 
 void EchoLoad::planNext() { nextNs_ += gapSeconds_(random_) * 1e9; }
@@ -88,7 +86,6 @@ void EchoLoad::startDueMessages() {
     recordLateness(now - due);
     startMessages(connections_[turnOf_], 1, due);
     turnOf_ = (turnOf_ + 1) % active_;
-    ++startedMessages_;
     planNext();
   }
 }
@@ -141,7 +138,7 @@ void EchoLoad::completed(Connection& connection, unsigned count, std::int64_t ns
     recordLatency(ns - connection.started.front());
     connection.started.pop_front();
   }
-  const bool goesOn = !request_.cell.open() && indexOf(connection) < active_;
+  const bool goesOn = running_ && !request_.cell.open() && indexOf(connection) < active_;
   if (goesOn) startMessages(connection, count, ns);
 }
 

@@ -21,11 +21,12 @@ class EchoLoad : public Load, private Sockets::Events {
  public:
   explicit EchoLoad(const LoadRequest& request);
 
-  void start() override;
+  void connect() override;
+  void resume() override;
   void turn(std::int64_t untilNs) override;
+  void drain() override;
   bool ready() const noexcept override { return request_.cell.open() || answered_ >= active_; }
-  void windowCloses() override;
-  void finish() override;
+  double underWay() const noexcept override { return static_cast<double>(underWay_); }
   double units() const noexcept override { return static_cast<double>(messages_); }
   std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
 
@@ -42,8 +43,8 @@ class EchoLoad : public Load, private Sockets::Events {
   // Opens one more connection.
   void open();
 
-  // From now on the first `active` connections have traffic.
-  void startTraffic(std::size_t active);
+  // The first `active` connections have traffic.
+  void setActive(std::size_t active) noexcept { active_ = active; }
 
   // One message on a connection without traffic; waits for the answer.
   void roundTrip(Connection& connection);
@@ -54,7 +55,7 @@ class EchoLoad : public Load, private Sockets::Events {
  private:
   // Starts `count` messages whose time is `ns`.
   void startMessages(Connection& connection, unsigned count, std::int64_t ns);
-  // To all messages under way, as long as some come.
+  // To all messages under way. Throws ServerFault when none comes for long.
   void awaitAnswers();
   void startDueMessages();
   void planNext();
@@ -69,6 +70,7 @@ class EchoLoad : public Load, private Sockets::Events {
   const Pattern& pattern_ = Pattern::scrambled();
   std::vector<Connection> connections_;
   const std::unique_ptr<Sockets> sockets_;
+  bool running_ = false;
   std::size_t active_ = 0;
   std::size_t answered_ = 0;  // Connections that were, once.
   std::size_t underWay_ = 0;  // Messages without an answer yet.
@@ -80,7 +82,6 @@ class EchoLoad : public Load, private Sockets::Events {
   std::exponential_distribution<double> gapSeconds_;
   double nextNs_ = 0;
   std::size_t turnOf_ = 0;
-  std::uint64_t startedMessages_ = 0;
 };
 
 }  // namespace penstock::compare

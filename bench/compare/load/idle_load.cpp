@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/load/idle_load.h>
+#include <penstock/bench/compare/usage.h>
 
 #include <algorithm>
 
@@ -12,10 +13,10 @@ std::int64_t total(const KernelMemory& memory) { return memory.slab + memory.tcp
 }  // namespace
 
 // The first connection is not counted: it makes the server ready for the others.
-void IdleLoad::start() {
+void IdleLoad::connect() {
   open();
   roundTrip(connections().front());
-  residentBefore_ = memoryOf(request().server).resident;
+  residentBefore_ = memoryOf(request().target.server).resident;
   const std::int64_t kernelBefore = total(kernelMemory());
   for (std::size_t i = 1; i < request().cell.connections; ++i) {
     open();
@@ -23,15 +24,16 @@ void IdleLoad::start() {
   }
   // Connections are accepted in order, so an answer to the last means that all are there.
   roundTrip(connections().back());
-  setExtra("idle_bytes", perConnection(memoryOf(request().server).resident - residentBefore_));
+  setExtra("idle_bytes",
+           perConnection(memoryOf(request().target.server).resident - residentBefore_));
   setExtra("kernel_bytes", perConnection(total(kernelMemory()) - kernelBefore));
-  startTraffic(std::min(kActive, connections().size()));
+  setActive(std::min(kActive, connections().size()));
 }
 
 void IdleLoad::finish() {
-  EchoLoad::finish();
   for (Connection& connection : connections()) roundTrip(connection);
-  setExtra("used_bytes", perConnection(memoryOf(request().server).resident - residentBefore_));
+  setExtra("used_bytes",
+           perConnection(memoryOf(request().target.server).resident - residentBefore_));
 }
 
 double IdleLoad::perConnection(std::int64_t bytes) {

@@ -10,7 +10,7 @@ class IdleLoad final : public EchoLoad {
  public:
   using EchoLoad::EchoLoad;
 
-  void start() override;
+  void connect() override;
   void finish() override;
 
  private:

@@ -1,6 +1,8 @@
 // Sockets: the load generator's connections, and the one place where it waits for them.
 #pragma once
 
+#include <penstock/bench/compare/cell.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,10 +47,6 @@ class Sockets {
  protected:
   Sockets() = default;
 };
-
-// The engines by the kernel's names, which results and reports show.
-inline constexpr std::string_view kUringClient = "io_uring";
-inline constexpr std::string_view kEpollClient = "epoll";
 
 // The best that works here.
 std::string_view bestClient();

@@ -1,9 +1,13 @@
 #include <penstock/bench/compare/load/stream_load.h>
+#include <penstock/bench/compare/usage.h>
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,18 +51,43 @@ StreamLoad::~StreamLoad() {
   if (file_ >= 0) ::close(file_);
 }
 
-void StreamLoad::start() {
+void StreamLoad::connect() {
   for (unsigned i = 0; i < request_.cell.connections; ++i) openLane();
-  residentBefore_ = memoryOf(request_.server).resident;
-  nextReadNs_ = monotonicNs() + kReadEveryNs;
+  residentBefore_ = memoryOf(request_.target.server).resident;
   for (std::uint32_t i = 0; i < lanes_.size(); ++i) watch(lanes_[i], i);
+}
+
+void StreamLoad::resume() { nextReadNs_ = monotonicNs() + kReadEveryNs; }
+
+// Without end, or slower than they come, the bytes are held by back-pressure between slices: all
+// that is between the two ends is full, before a slice as after it.
+bool StreamLoad::isHeld() const noexcept { return !kind_.sends || kind_.readRate > 0; }
+
+void StreamLoad::drain() {
+  if (isHeld()) return;
+  if (!kind_.receives) return awaitSent();
+  for (Lane& lane : lanes_) lane.wanted = lane.sent;
+  awaitAll();
+}
+
+// All that was sent is at the server, which reads it before it rests.
+void StreamLoad::awaitSent() const {
+  constexpr timespec kMoment{0, 20'000};
+  const std::int64_t end = monotonicNs() + std::int64_t{kEndPatienceMs} * 1'000'000;
+  for (const Lane& lane : lanes_) {
+    int left = 1;
+    while (checked(::ioctl(lane.outFd, SIOCOUTQ, &left), "SIOCOUTQ") == 0 && left > 0) {
+      if (monotonicNs() > end) throw ServerFault("the server does not read what it is sent");
+      ::nanosleep(&kMoment, nullptr);
+    }
+  }
 }
 
 // One after the other, so that it is known which connection back belongs to which.
 void StreamLoad::openLane() {
   Lane& lane = lanes_.emplace_back();
-  lane.outFd = lane.inFd = connectTo(request_.port);
-  if (kind_.comesBackElsewhere) lane.inFd = acceptFrom(request_.listenFd);
+  lane.outFd = lane.inFd = connectTo(request_.target.port);
+  if (kind_.comesBackElsewhere) lane.inFd = acceptFrom(request_.target.listenFd);
 }
 
 void StreamLoad::watch(const Lane& lane, std::uint32_t index) {
@@ -85,8 +114,8 @@ void StreamLoad::turn(std::int64_t untilNs) {
 
 void StreamLoad::send(Lane& lane) {
   const std::size_t count =
-      cheap_ ? sendFromFile(lane)
-             : sendSome(lane.outFd, kind_.pattern->at(lane.sent), Pattern::kChunk);
+      isCheap() ? sendFromFile(lane)
+                : sendSome(lane.outFd, kind_.pattern->at(lane.sent), Pattern::kChunk);
   lane.sent += count;
   sentBytes_ += count;
 }
@@ -100,8 +129,8 @@ std::size_t StreamLoad::sendFromFile(const Lane& lane) {
 }
 
 std::size_t StreamLoad::receive(Lane& lane, std::size_t most) {
-  const std::size_t count = receiveSome(lane.inFd, std::span(into_).first(most), cheap_);
-  if (count != 0 && !cheap_) check(lane, count);
+  const std::size_t count = receiveSome(lane.inFd, std::span(into_).first(most), isCheap());
+  if (count != 0 && !isCheap()) check(lane, count);
   if (kind_.sends && lane.received + count > lane.sent) {
     throw ServerFault("the server sent more bytes than it was sent");
   }
@@ -126,28 +155,23 @@ void StreamLoad::readAtRate(std::int64_t now) {
   }
 }
 
-void StreamLoad::windowCloses() {
-  cheap_ = false;
-  if (kind_.readRate == 0) return;
-  const std::int64_t grown = memoryOf(request_.server).resident - residentBefore_;
-  setExtra("growth_mib", static_cast<double>(grown) / kMiB);
-}
-
 // What was sent must all arrive: back at us, or, where nothing comes back, at a server that then
 // closes without a reset.
 void StreamLoad::finish() {
+  const std::int64_t grown = memoryOf(request_.target.server).resident - residentBefore_;
+  if (kind_.readRate > 0) setExtra("growth_mib", static_cast<double>(grown) / kMiB);
   for (Lane& lane : lanes_) {
     if (kind_.sends) checked(::shutdown(lane.outFd, SHUT_WR), "shutdown");
     lane.wanted = kind_.sends ? lane.sent : lane.received + 1;
   }
-  if (kind_.receives) drain();
+  if (kind_.receives) awaitAll();
   for (const Lane& lane : lanes_) {
     if (kind_.sends) expectEnd(lane);
   }
 }
 
 // From all in turn: a server may not get at the bytes of one before those of another are taken.
-void StreamLoad::drain() {
+void StreamLoad::awaitAll() {
   for (std::vector<pollfd> lacking = socketsLacking(); !lacking.empty();
        lacking = socketsLacking()) {
     if (::poll(lacking.data(), lacking.size(), kEndPatienceMs) == 0) {
@@ -179,6 +203,17 @@ void StreamLoad::expectEnd(const Lane& lane) {
   }
   const ssize_t count = ::recv(lane.inFd, into_.data(), into_.size(), MSG_DONTWAIT);
   if (count < 0) throw ServerFault("the server reset a connection with bytes on their way");
+}
+
+// What is held was moved by the server, whether it was read here or not.
+double StreamLoad::settledUnits() const {
+  double waiting = 0;
+  for (const Lane& lane : lanes_) {
+    int count = 0;
+    if (isHeld()) checked(::ioctl(lane.inFd, SIOCINQ, &count), "SIOCINQ");
+    waiting += count;
+  }
+  return units() + waiting / kMiB;
 }
 
 double StreamLoad::units() const noexcept {

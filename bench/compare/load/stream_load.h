@@ -24,9 +24,9 @@ struct StreamKind {
   // Read no faster than this, bytes a second over all connections; 0: as fast as they come.
   double readRate = 0;
 
-  // In the measured window the bytes are sent from a file and taken off the socket unseen, so that
-  // the client is cheap enough to saturate the server. They are checked before and after it, and
-  // counted throughout.
+  // In measured slices the bytes are sent from a file and taken off the socket unseen, so that
+  // the client is cheap enough to saturate the server. They are checked before and after them,
+  // and counted throughout.
   bool cheapWindow = false;
 };
 
@@ -36,12 +36,13 @@ class StreamLoad final : public Load {
   StreamLoad(const LoadRequest& request, StreamKind kind);
   ~StreamLoad() override;
 
-  void start() override;
+  void connect() override;
+  void resume() override;
   void turn(std::int64_t untilNs) override;
-  void windowOpens() override { cheap_ = kind_.cheapWindow; }
-  void windowCloses() override;
+  void drain() override;
   void finish() override;
   double units() const noexcept override;
+  double settledUnits() const override;
   std::uint64_t checkedBytes() const noexcept override { return checkedBytes_; }
 
  private:
@@ -50,7 +51,7 @@ class StreamLoad final : public Load {
     int inFd = -1;
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
-    std::uint64_t wanted = 0;  // Before finish() is content.
+    std::uint64_t wanted = 0;  // Before awaitAll() is content.
   };
 
   void openLane();
@@ -60,7 +61,10 @@ class StreamLoad final : public Load {
   std::size_t receive(Lane& lane, std::size_t most);
   void check(const Lane& lane, std::size_t count);
   void readAtRate(std::int64_t now);
-  void drain();
+  bool isHeld() const noexcept;
+  bool isCheap() const noexcept { return kind_.cheapWindow && recording(); }
+  void awaitAll();
+  void awaitSent() const;
   std::vector<pollfd> socketsLacking() const;
   std::uint64_t bytesLacking() const noexcept;
   void expectEnd(const Lane& lane);
@@ -71,7 +75,6 @@ class StreamLoad final : public Load {
   std::vector<Lane> lanes_;
   std::vector<std::byte> into_;
   int file_ = -1;  // The pattern, for sending without a copy.
-  bool cheap_ = false;
   std::int64_t nextReadNs_ = 0;
   std::size_t readTurn_ = 0;
   std::int64_t residentBefore_ = 0;

@@ -45,13 +45,14 @@ struct LineChart {
   std::vector<Line> lines;
 };
 
-// Ratios round 1 with their intervals, and how far noise alone would carry them.
+// Ratios round 1 with their intervals, and how far from 1 one must be to be told apart.
 struct RatioChart {
   struct Row {
     std::string label;
     Estimate ratio;
-    double noiseFloor = 0;
-    bool claimed = false;
+    double sees = 0;  // 0.012 is 1.2 %.
+    bool differs = false;
+    std::string words{};  // The verdict.
   };
   std::string name;
   std::string less;  // What it means to be left of 1.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 namespace penstock::compare {
@@ -21,7 +20,7 @@ struct Change {
   std::string metric;
   const SeriesSummary* before = nullptr;
   const SeriesSummary* after = nullptr;
-  double noiseFloor = 0;  // Of both runs.
+  std::optional<double> pair;  // What the A/A pairs differ by; none: not known.
   Comparison comparison{};
 
   double ratio() const { return after->find(metric)->median / before->find(metric)->median; }
@@ -45,16 +44,17 @@ std::vector<std::string> metricsOf(const Cell& cell) {
   return metrics;
 }
 
-// Of the two A/A pairs, whatever lies further apart. Without both there is no telling.
-std::optional<double> noiseOf(const CellSummary& before, const CellSummary& after,
-                              const std::string& metric) {
-  double floor = 0;
+// The ratio of the two A/A pairs, whichever lies further apart. Without both there is no telling.
+std::optional<double> pairOf(const CellSummary& before, const CellSummary& after,
+                             const std::string& metric) {
+  double furthest = 1;
   for (const CellSummary* cell : {&before, &after}) {
     const Comparison* pair = cell->pair(metric);
-    if (pair == nullptr || pair->rounds < kFewestRounds) return std::nullopt;
-    floor = std::max({floor, pair->noiseFloor, std::abs(std::log(pair->ratio.median))});
+    if (pair == nullptr || !pair->verdict.sees) return std::nullopt;
+    const double ratio = std::exp(std::abs(std::log(pair->ratio().median)));
+    furthest = std::max(furthest, ratio);
   }
-  return floor;
+  return furthest;
 }
 
 bool hasFigure(const SeriesSummary* series, const std::string& metric) {
@@ -63,12 +63,11 @@ bool hasFigure(const SeriesSummary* series, const std::string& metric) {
 
 void addChanges(const CellSummary& old, const CellSummary& cell, std::vector<Change>& changes) {
   for (const std::string& metric : metricsOf(old.cell)) {
-    const auto noise = noiseOf(old, cell, metric);
+    const auto pair = pairOf(old, cell, metric);
     for (const SeriesSummary& series : old.series) {
       const SeriesSummary* other = series.again ? nullptr : cell.find(series.engine);
       if (!hasFigure(&series, metric) || !hasFigure(other, metric)) continue;
-      changes.push_back({old.cell, old.description, series.engine, metric, &series, other,
-                         noise.value_or(std::numeric_limits<double>::infinity())});
+      changes.push_back({old.cell, old.description, series.engine, metric, &series, other, pair});
     }
   }
 }
@@ -82,19 +81,21 @@ double shiftOf(const std::vector<Change>& changes, const std::string& metric) {
   return median(ratios);
 }
 
-// There are no rounds to pair: the medians' own intervals must lie apart, by more than either run's
-// noise and than the shift of all.
+// There are no rounds to pair: the medians' own intervals must lie apart, by more than the A/A pair
+// of either run and than the shift of all.
 void judgeChange(double shift, Change& change) {
+  constexpr double kLeast = 0.01;
   const Interval& before = change.before->find(change.metric)->interval;
   const Interval& after = change.after->find(change.metric)->interval;
   Comparison& comparison = change.comparison;
-  comparison.ratio = {change.ratio(), {after.low / before.high, after.high / before.low}};
-  comparison.noiseFloor = std::max(change.noiseFloor, std::abs(shift));
+  comparison.verdict.ratio = {change.ratio(), {after.low / before.high, after.high / before.low}};
   const bool capacity =
       change.metric == "rate" && (change.before->clientBusy || change.after->clientBusy);
-  comparison.claimed = change.before->valid() && change.after->valid() && !capacity &&
-                       apart(before, after) &&
-                       std::abs(std::log(change.ratio())) > comparison.noiseFloor;
+  comparison.valid =
+      change.before->valid() && change.after->valid() && !capacity && change.pair.has_value();
+  if (!comparison.valid) return;
+  judgeInterval(std::max({kLeast, std::abs(shift), std::abs(std::log(*change.pair))}),
+                comparison.verdict);
 }
 
 std::vector<Change> changesOf(const Summary& before, const Summary& after) {
@@ -114,7 +115,7 @@ Row rowOf(const Change& change) {
           titleOf(change.metric, change.cell),
           figure(*change.before->find(change.metric)),
           figure(*change.after->find(change.metric)),
-          (change.comparison.claimed ? "" : "~") + times(change.ratio()),
+          (change.comparison.differs() ? "" : "~") + times(change.ratio()),
           std::string(nameOf(grade))};
 }
 
@@ -149,17 +150,17 @@ std::string circumstances(const json& before, const json& after) {
 
 std::string conclusion(const std::vector<Change>& changes) {
   std::string text;
-  std::size_t same = 0;
+  std::size_t others = 0;
   for (const Change& change : changes) {
-    if (!change.comparison.claimed) {
-      ++same;
+    if (!change.comparison.differs()) {
+      ++others;
       continue;
     }
     text += change.engine + " for " + change.cell.workload + " of " + change.description +
             ": the second result has " + times(change.ratio()) + " the " +
             std::string(infoOf(change.metric).title) + " of the first.\n";
   }
-  return text + "No difference in " + std::to_string(same) + " of " +
+  return text + "Not told apart: " + std::to_string(others) + " of " +
          std::to_string(changes.size()) + ".\n";
 }
 

@@ -7,9 +7,9 @@
 
 namespace penstock::compare {
 
-// A table of every engine and cell that both have, what the machines and builds differ in, and a
-// closing sentence. Differences are claimed by the rules of a single run, with the larger of the
-// two noise floors.
+// A table of every engine and cell that both have, what the machines and builds differ in, and what
+// it comes to. What changed is told only where it is more than either run's A/A pair, and more than
+// all cells together have changed.
 std::string differenceOf(const Result& before, const Result& after);
 
 }  // namespace penstock::compare

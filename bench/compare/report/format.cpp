@@ -47,9 +47,19 @@ std::string medianOf(const SeriesSummary& series, const std::string& metric,
 std::string times(double ratio) { return printed("%.2fx", ratio); }
 
 std::string ratioText(const Comparison& comparison) {
-  const Interval& interval = comparison.ratio.interval;
-  return (comparison.claimed ? "" : "~") + times(comparison.ratio.median) +
-         printed(" [%.2f", interval.low) + printed(", %.2f]", interval.high);
+  const Interval& interval = comparison.ratio().interval;
+  return printed("%.3f", comparison.ratio().median) + printed(" [%.3f", interval.low) +
+         printed(", %.3f]", interval.high);
+}
+
+std::string shortText(const Comparison& comparison) {
+  return (comparison.differs() ? "" : "~") + printed("%.3f", comparison.ratio().median);
+}
+
+std::string seesText(const Comparison& comparison) {
+  if (!comparison.verdict.sees) return "?";
+  const double sees = 100 * *comparison.verdict.sees;
+  return sees > 100 ? "> 100 %" : printed("%.1f %%", sees);
 }
 
 std::string unitOf(const std::string& metric, const Cell& cell) {
@@ -66,7 +76,7 @@ std::string titleOf(const std::string& metric, const Cell& cell) {
 }
 
 std::string meanText(const MeanComparison& mean) {
-  std::string text = ratioText(mean.comparison);
+  std::string text = (mean.comparison.differs() ? "" : "~") + ratioText(mean.comparison);
   if (mean.cells == mean.allCells) return text;
   return text + ' ' + std::to_string(mean.cells) + '/' + std::to_string(mean.allCells);
 }
@@ -140,29 +150,6 @@ std::string text(const std::vector<Mark>& marks) {
 std::string status(const SeriesSummary& series, const CellSummary& cell) {
   if (!series.served) return "not served";
   return std::string(nameOf(std::max(series.grade(), worst(cell.marks))));
-}
-
-std::string noiseText(const Summary& summary) {
-  std::vector<double> floors;
-  std::size_t claimed = 0;
-  for (const CellSummary& cell : summary.cells) {
-    const SeriesSummary* again = cell.findAgain();
-    const Comparison* pair = cell.pair(primaryMetric(cell.cell));
-    if (pair == nullptr || !again->valid() || pair->rounds < kFewestRounds) continue;
-    floors.push_back(100 * (std::exp(pair->noiseFloor) - 1));
-    claimed += pair->claimed;
-  }
-  if (floors.empty())
-    return "not known: no A/A pair is valid and has five rounds. Nothing is claimed.";
-  const auto [least, most] = std::minmax_element(floors.begin(), floors.end());
-  const std::string cells =
-      std::to_string(floors.size()) + (floors.size() == 1 ? " cell" : " cells");
-  return "two runs of one engine (A/A) show " +
-         (claimed == 0 ? "no difference in " + cells
-                       : "a difference in " + std::to_string(claimed) + " of " + cells) +
-         ". Ratios are told apart from " + printed("%.1f %% on where it is quietest, ", *least) +
-         printed("%.1f %% in the middle, ", median(floors)) +
-         printed("%.1f %% where it is noisiest.", *most);
 }
 
 std::string enginesText(const Summary& summary) {

@@ -21,8 +21,14 @@ std::string medianOf(const SeriesSummary& series, const std::string& metric,
 // "0.87x".
 std::string times(double ratio);
 
-// "0.87x [0.85, 0.90]", with "~" before it when no difference is claimed.
+// "0.873 [0.851, 0.902]".
 std::string ratioText(const Comparison& comparison);
+
+// "0.873", with "~" before it where it is not told apart from 1.
+std::string shortText(const Comparison& comparison);
+
+// "1.4 %": the smallest difference that could have been told apart; "?": not known.
+std::string seesText(const Comparison& comparison);
 
 // The same of several cells; "3/4" behind it: in three of the four.
 std::string meanText(const MeanComparison& mean);
@@ -52,9 +58,6 @@ std::string text(const std::vector<Mark>& marks);
 
 // One word for the status column: "", "WARN" or "INVALID".
 std::string status(const SeriesSummary& series, const CellSummary& cell);
-
-// What the A/A pairs say, and how large the noise floor is; or that it is not known.
-std::string noiseText(const Summary& summary);
 
 // "libuv: 1.44.2, epoll; …": the versions that ran, and the kernel interface each was seen to use.
 std::string enginesText(const Summary& summary);

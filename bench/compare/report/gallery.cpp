@@ -1,6 +1,8 @@
 #include <penstock/bench/compare/report/chart.h>
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/gallery.h>
+#include <penstock/bench/compare/report/table.h>
+#include <penstock/bench/compare/run/sentences.h>
 
 #include <algorithm>
 #include <functional>
@@ -40,26 +42,34 @@ std::vector<std::string> enginesIn(const Cells& cells, const std::string& metric
 void addRatio(const CellSummary& cell, const std::string& metric, const std::string& label,
               RatioChart& chart) {
   const Comparison* found = cell.compare(kUring, kEpoll, metric);
-  if (found == nullptr || found->ratio.median <= 0) return;
-  if (!cell.find(kUring)->valid() || !cell.find(kEpoll)->valid()) return;
-  chart.rows.push_back({label, found->ratio, found->noiseFloor, found->claimed});
+  if (found == nullptr || found->ratio().median <= 0 || !found->valid) return;
+  chart.rows.push_back(
+      {label, found->ratio(), found->verdict.sees.value_or(0), found->differs(), wordsOf(*found)});
 }
 
-void addOverview(const Summary& summary, bool open, const std::string& metric,
-                 const std::string& title, std::vector<Picture>& pictures) {
-  RatioChart chart{title, "io_uring needs less", "more", {}};
+constexpr const char* kHowToRead =
+    "Ratio with its 95 % interval, of CPU or of what else is named. Filled marks: told apart. The "
+    "grey band is what this run could not "
+    "have told apart.";
+
+// The table of cells as a picture.
+void addVerdicts(const Summary& summary, std::vector<Picture>& pictures) {
+  RatioChart chart{"What io_uring needs of what epoll needs", "io_uring needs less", "more", {}};
   for (const CellSummary& cell : summary.cells) {
-    const bool primary = primaryMetric(cell.cell) == "cpu_us";
-    if (cell.cell.open() != open || (!open && !primary)) continue;
-    addRatio(cell, metric, cell.cell.workload + ", " + cell.description, chart);
+    addRatio(cell, primaryMetric(cell.cell), cellTitle(cell), chart);
   }
   if (chart.rows.empty()) return;
-  pictures.push_back(
-      {title,
-       "Median and 95 % interval. Hollow marks and ~: not told apart from noise; the "
-       "grey band is the noise floor, which a whole interval must lie beyond.",
-       {},
-       draw(chart)});
+  pictures.push_back({chart.name, kHowToRead, {}, draw(chart)});
+}
+
+void addLatencies(const Summary& summary, std::vector<Picture>& pictures) {
+  RatioChart chart{
+      "p99 latency at fixed rates: io_uring / epoll", "io_uring waits less", "more", {}};
+  for (const CellSummary& cell : summary.cells) {
+    if (cell.cell.open()) addRatio(cell, "p99_us", cellTitle(cell), chart);
+  }
+  if (chart.rows.empty()) return;
+  pictures.push_back({chart.name, kHowToRead, {}, draw(chart)});
 }
 
 // --- Bars ----------------------------------------------------------------------------------------
@@ -230,8 +240,8 @@ void addPercentiles(const CellSummary& cell, std::vector<Picture>& pictures) {
 
 std::vector<Picture> overview(const Summary& summary) {
   std::vector<Picture> pictures;
-  addOverview(summary, false, "cpu_us", "CPU for the same work: io_uring / epoll", pictures);
-  addOverview(summary, true, "p99_us", "p99 latency under load: io_uring / epoll", pictures);
+  addVerdicts(summary, pictures);
+  addLatencies(summary, pictures);
   return pictures;
 }
 

@@ -4,6 +4,7 @@
 #include <penstock/bench/compare/report/html.h>
 #include <penstock/bench/compare/report/style.h>
 #include <penstock/bench/compare/report/svg.h>
+#include <penstock/bench/compare/run/sentences.h>
 
 #include <nlohmann/json.hpp>
 
@@ -33,9 +34,9 @@ std::string heading(const Plan& plan, const json& environment) {
   const std::string machine = at("/cpu/model") + ", " + at("/cpu/cores_online") + " cores, Linux " +
                               at("/kernel/release") + ", " + at("/build/compiler");
   const std::string run = "Penstock " + at("/build/penstock") + ", profile " + plan.profile + ", " +
-                          std::to_string(plan.repetitions) + " repetitions of " +
-                          figure(plan.seconds) + " s, seed " + std::to_string(plan.seed) +
-                          ", load generator on " + plan.client + ", " + at("/taken_at");
+                          std::to_string(plan.rounds) + " rounds of slices of " +
+                          figure(plan.seconds) + " s, seed " + std::to_string(plan.seed) + ", " +
+                          at("/taken_at");
   return element("h1", "io_uring against epoll, measured here") +
          element("p", escaped(machine), "soft") + element("p", escaped(run), "soft");
 }
@@ -60,7 +61,7 @@ std::string validity(const Summary& summary) {
   }
   return "Results without a remark: " + std::to_string(good) +
          ", with a warning: " + std::to_string(doubtful) + ", invalid: " + std::to_string(invalid) +
-         ". Noise: " + noiseText(summary);
+         ".";
 }
 
 std::string marksOf(const Summary& summary, Grade grade) {
@@ -140,7 +141,8 @@ std::string seriesRow(const SeriesSummary& series, const CellSummary& cell, cons
                       const std::vector<std::string>& metrics) {
   std::string fields = element("td", escaped(series.label()));
   const Comparison* against = comparisonShown(series, cell, summary.reference);
-  fields += element("td", against == nullptr ? "" : ratioText(*against));
+  fields += element(
+      "td", against == nullptr ? "" : escaped(ratioText(*against) + ", " + wordsOf(*against)));
   for (const std::string& metric : metrics) fields += element("td", medianOf(series, metric));
   const std::string grade = status(series, cell);
   fields += element("td", grade, grade);
@@ -170,15 +172,16 @@ std::string method() {
   return element("h2", "How to read this") +
          element(
              "p",
-             "Server and load generator are two processes on two cores, over TCP on loopback. "
-             "Each figure is the median of repetitions that took turns in random order, with its "
-             "95 % interval. Ratios pair the repetitions round by round, which cancels a machine "
-             "that changes its speed. CPU is that of all threads of the server, the "
-             "kernel's workers for io_uring too. A difference is claimed only where the "
-             "whole interval of the ratio lies beyond the noise floor, which comes from the "
-             "scatter of the rounds and from two runs of one engine (the A/A pair). Loopback has "
-             "no network card: it says what the software costs, "
-             "not what a network does.");
+             "Servers and load generator are processes on two cores, over TCP on loopback. All "
+             "engines are alive at once and take turns in slices, in an order drawn anew for each "
+             "round; a slice begins and ends drained. A ratio is the median over the rounds of the "
+             "ratio within each, with its 95 % interval, so that a machine that changes its speed "
+             "does so to both sides. CPU is that of all threads of the server, the kernel's "
+             "workers "
+             "for io_uring and ksoftirqd too. Less or more is said where the whole interval lies "
+             "beyond 1 by more than 1 %, than its own width, and than two servers of one engine "
+             "(the A/A pair) differ by. Loopback has no network card: it says what the software "
+             "costs, not what a network does.");
 }
 
 }  // namespace
@@ -189,7 +192,7 @@ std::string htmlReport(const Summary& summary, const Plan& plan, const json& env
       "initial-scale=1\"><title>io_uring against epoll</title><style>" +
       std::string(kStyle) + "</style>";
   const std::string body =
-      heading(plan, environment) + verdict(summary) + cards(overview(summary)) +
+      heading(plan, environment) + cards(overview(summary)) + verdict(summary) +
       workloadSections(summary) + groupsTable(summary) + foldedTable(summary) + method() +
       "<details><summary>Machine, kernel and build</summary>" +
       element("pre", escaped(environment.dump(2, ' ', false, json::error_handler_t::replace))) +

@@ -1,5 +1,7 @@
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/markdown.h>
+#include <penstock/bench/compare/report/table.h>
+#include <penstock/bench/compare/run/sentences.h>
 
 #include <nlohmann/json.hpp>
 
@@ -9,15 +11,12 @@ namespace penstock::compare {
 namespace {
 
 using nlohmann::json;
-using Row = std::vector<std::string>;
 
 std::string line(const Row& row) {
   std::string text = "|";
   for (const std::string& field : row) text += ' ' + field + " |";
   return text + '\n';
 }
-
-std::string nameOf(const CellSummary& cell) { return cell.cell.workload + ", " + cell.description; }
 
 std::string ruler(std::size_t names, std::size_t figures) {
   std::string text = "|";
@@ -30,7 +29,7 @@ Row cellsOf(const SeriesSummary& series, const CellSummary& cell, const Summary&
   const std::string metric = primaryMetric(cell.cell);
   const Estimate* main = series.find(metric);
   const Comparison* against = comparisonShown(series, cell, summary.reference);
-  return {nameOf(cell),
+  return {cellTitle(cell),
           series.label(),
           main == nullptr ? "" : figure(*main) + ' ' + unitOf(metric, cell.cell),
           medianOf(series, "rate"),
@@ -38,8 +37,16 @@ Row cellsOf(const SeriesSummary& series, const CellSummary& cell, const Summary&
           medianOf(series, "p99_us"),
           medianOf(series, "calls"),
           medianOf(series, "resident_mib"),
-          against == nullptr ? "" : ratioText(*against),
+          against == nullptr ? "" : ratioText(*against) + ", " + wordsOf(*against),
           status(series, cell)};
+}
+
+// The same table as on the terminal.
+std::string verdicts(const Summary& summary) {
+  const auto rows = cellRows(summary);
+  std::string text = line(rows.front()) + "|---|---:|---:|---:|---:|---|\n";
+  for (std::size_t i = 1; i < rows.size(); ++i) text += line(rows[i]);
+  return text + '\n';
 }
 
 std::string figures(const Summary& summary) {
@@ -61,7 +68,7 @@ std::string allFigures(const Summary& summary) {
                      ruler(2, metrics.size()) + '\n';
   for (const CellSummary& cell : summary.cells) {
     for (const SeriesSummary& series : cell.series) {
-      Row row{nameOf(cell), series.label()};
+      Row row{cellTitle(cell), series.label()};
       for (const std::string& metric : metrics) row.push_back(medianOf(series, metric));
       text += line(row);
     }
@@ -84,7 +91,7 @@ std::string remarks(const Summary& summary) {
   std::string found;
   for (const std::string& note : summary.notes) found += "- " + note + '\n';
   for (const CellSummary& cell : summary.cells) {
-    const std::string where = nameOf(cell);
+    const std::string where = cellTitle(cell);
     for (const Mark& mark : cell.marks) found += "- " + where + ": " + text({mark}) + '\n';
     for (const SeriesSummary& series : cell.series) {
       if (series.marks.empty()) continue;
@@ -103,25 +110,27 @@ std::string valueAt(const json& environment, const char* place) {
 
 std::string machine(const Plan& plan, const json& environment) {
   return "Penstock " + valueAt(environment, "/build/penstock") + ", profile " + plan.profile +
-         ", " + std::to_string(plan.repetitions) + " repetitions of " + figure(plan.seconds) +
+         ", " + std::to_string(plan.rounds) + " rounds of slices of " + figure(plan.seconds) +
          " s, seed " + std::to_string(plan.seed) + ". " + valueAt(environment, "/cpu/model") +
          ", " + valueAt(environment, "/cpu/cores_online") + " cores, Linux " +
          valueAt(environment, "/kernel/release") + ", " + valueAt(environment, "/build/compiler") +
-         ", load generator on " + plan.client + ", " + valueAt(environment, "/taken_at") + ".\n";
+         ", " + valueAt(environment, "/taken_at") + ".\n";
 }
 
 }  // namespace
 
-// The marks of the run come first: who reads no further must have seen them.
+// The verdicts, then what makes them doubtful, then all the rest.
 std::string markdownReport(const Summary& summary, const Plan& plan, const json& environment) {
   std::string text = "## io_uring against epoll\n\n" + machine(plan, environment) + '\n';
+  text += verdicts(summary);
+  for (const std::string& sentence : summary.sentences) text += "- " + sentence + '\n';
+  text += '\n';
   for (const Mark& mark : summary.marks)
     text += "> **" + std::string(compare::nameOf(mark.grade)) + "** " + mark.reason + "  \n";
   if (!summary.marks.empty()) text += '\n';
-  for (const std::string& sentence : summary.sentences) text += "- " + sentence + '\n';
-  text += "\n~: not told apart from noise. Noise: " + noiseText(summary) +
-          "\n\nEngines: " + enginesText(summary) + ".\n\n" + figures(summary) + groups(summary) +
-          remarks(summary) + allFigures(summary);
+  text += "sees: the smallest difference that could have been told apart.\n\nEngines: " +
+          enginesText(summary) + ".\n\n" + figures(summary) + groups(summary) + remarks(summary) +
+          allFigures(summary);
   return text;
 }
 

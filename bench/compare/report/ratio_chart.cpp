@@ -48,17 +48,17 @@ void drawHead(Svg& svg, const RatioChart& chart, const Scale& x, double reach, d
 
 void drawRow(Svg& svg, const RatioChart::Row& row, const Scale& x, double y) {
   char text[32];
-  std::snprintf(text, sizeof text, "%s%.2fx", row.claimed ? "" : "~", row.ratio.median);
-  const double noise = std::exp(row.noiseFloor);
+  std::snprintf(text, sizeof text, "%s%.2fx", row.differs ? "" : "~", row.ratio.median);
+  const double unseen = 1 + row.sees;
   const double mark = y + kMarkAt;
   svg.text(kMargin, y + kLabelBase, row.label, "label");
-  svg.band(x.at(1 / noise), mark - 6, x.at(noise) - x.at(1 / noise), 12, "noise");
+  svg.band(x.at(1 / unseen), mark - 6, x.at(unseen) - x.at(1 / unseen), 12, "noise");
   svg.line(x.at(row.ratio.interval.low), mark, x.at(row.ratio.interval.high), mark,
-           row.claimed ? "ratio" : "ratio unsure");
+           row.differs ? "ratio" : "ratio unsure");
   const std::string side = row.ratio.median < 1 ? "less" : "more";
-  svg.dot(x.at(row.ratio.median), mark, 5, row.claimed ? "claim " + side : "unclaimed",
-          row.label + ": " + figure(row.ratio));
-  svg.text(Svg::kWidth, mark + 4, text, row.claimed ? "figure" : "muted", Svg::Anchor::kEnd);
+  svg.dot(x.at(row.ratio.median), mark, 5, row.differs ? "claim " + side : "unclaimed",
+          row.label + ": " + figure(row.ratio) + ", " + row.words);
+  svg.text(Svg::kWidth, mark + 4, text, row.differs ? "figure" : "muted", Svg::Anchor::kEnd);
 }
 
 }  // namespace

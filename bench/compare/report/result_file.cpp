@@ -1,4 +1,5 @@
 #include <penstock/bench/compare/report/result_file.h>
+#include <penstock/bench/compare/run/sentences.h>
 
 #include <nlohmann/json.hpp>
 
@@ -36,14 +37,17 @@ json toJson(const SeriesSummary& series) {
           {"metrics", std::move(metrics)}, {"marks", toJson(series.marks)}};
 }
 
+json orNull(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
 json toJson(const Comparison& comparison) {
   return {{"of", comparison.of},
           {"against", comparison.against},
           {"metric", comparison.metric},
-          {"ratio", toJson(comparison.ratio)},
-          {"noise_floor", comparison.noiseFloor},
-          {"rounds", comparison.rounds},
-          {"claimed", comparison.claimed}};
+          {"ratio", toJson(comparison.ratio())},
+          {"rounds", comparison.verdict.rounds},
+          {"valid", comparison.valid},
+          {"verdict", wordsOf(comparison)},
+          {"sees", orNull(comparison.verdict.sees)}};
 }
 
 json toJson(const CellSummary& cell) {
@@ -53,7 +57,10 @@ json toJson(const CellSummary& cell) {
                {"comparisons", json::array()},
                {"marks", toJson(cell.marks)}};
   const Comparison* pair = cell.pair(primaryMetric(cell.cell));
-  summary["pair_ratio"] = pair != nullptr ? json(pair->ratio.median) : json(nullptr);
+  summary["pair_ratio"] = pair != nullptr ? json(pair->ratio().median) : json(nullptr);
+  const Comparison* main = cell.main();
+  summary["verdict"] = main != nullptr ? json(wordsOf(*main)) : json(nullptr);
+  summary["sees"] = main != nullptr ? orNull(main->verdict.sees) : json(nullptr);
   for (const SeriesSummary& series : cell.series) summary["series"].push_back(toJson(series));
   for (const auto& each : cell.comparisons) summary["comparisons"].push_back(toJson(each));
   return summary;
@@ -64,9 +71,8 @@ json toJson(const Summary& summary) {
   for (const GroupSummary& group : summary.groups) {
     groups.push_back({{"group", group.group},
                       {"engine", group.engine},
-                      {"capacity", toJson(group.mean.comparison.ratio)},
-                      {"noise_floor", group.mean.comparison.noiseFloor},
-                      {"claimed", group.mean.comparison.claimed},
+                      {"capacity", toJson(group.mean.comparison.ratio())},
+                      {"verdict", wordsOf(group.mean.comparison)},
                       {"cells", group.mean.cells},
                       {"all_cells", group.mean.allCells}});
   }
@@ -85,12 +91,10 @@ json toJson(const Summary& summary) {
 json toJson(const CellResult& result) {
   json series = json::array();
   for (const Series& each : result.series) {
-    json samples = json::array();
-    for (const Sample& sample : each.samples) samples.push_back(compare::toJson(sample));
     series.push_back({{"engine", each.engine},
                       {"again", each.again},
                       {"system_calls", compare::toJson(each.systemCalls)},
-                      {"samples", std::move(samples)}});
+                      {"sample", compare::toJson(each.sample)}});
   }
   return {{"cell", compare::toJson(result.cell)},
           {"offered_rate", result.ratePerSecond},
@@ -103,7 +107,7 @@ Series seriesFromJson(const json& from) {
   from.at("engine").get_to(series.engine);
   from.at("again").get_to(series.again);
   series.systemCalls = systemCallsFromJson(from.at("system_calls"));
-  for (const auto& sample : from.at("samples")) series.samples.push_back(sampleFromJson(sample));
+  series.sample = sampleFromJson(from.at("sample"));
   return series;
 }
 
@@ -111,7 +115,7 @@ CellResult cellResultFromJson(const json& from) {
   CellResult result;
   result.cell = cellFromJson(from.at("cell"));
   from.at("offered_rate").get_to(result.ratePerSecond);
-  result.wantedRate = from.value("wanted_rate", result.ratePerSecond);
+  from.at("wanted_rate").get_to(result.wantedRate);
   for (const auto& series : from.at("series")) result.series.push_back(seriesFromJson(series));
   return result;
 }

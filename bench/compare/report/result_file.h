@@ -11,7 +11,7 @@
 namespace penstock::compare {
 
 // Raised whenever a reader of the old form would misread the new one.
-inline constexpr int kResultVersion = 1;
+inline constexpr int kResultVersion = 2;
 
 struct Result {
   Outcome outcome;
@@ -19,7 +19,7 @@ struct Result {
   std::vector<Mark> machineMarks;  // Of the machine and the build, when it was measured.
 };
 
-// The samples with their raw histograms, and the summary for readers that work nothing out.
+// The slices and the raw histograms, and the summary for readers that work nothing out.
 nlohmann::json toJson(const Result& result, const Summary& summary);
 
 // One line of JSON. What a server has written into a reason may be anything: bytes that are no

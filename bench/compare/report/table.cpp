@@ -1,85 +1,37 @@
 #include <penstock/bench/compare/report/format.h>
 #include <penstock/bench/compare/report/table.h>
 #include <penstock/bench/compare/report/text_table.h>
-#include <penstock/bench/compare/run/roll_up.h>
+#include <penstock/bench/compare/run/sentences.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <vector>
 
 namespace penstock::compare {
 namespace {
 
-// The unit says what it is, so that the column stays narrow.
-std::string mainTitle(const Cell& cell) {
-  const std::string metric = primaryMetric(cell);
-  if (metric == "idle_bytes") return "B/connection";
-  return titleOf(metric, cell);
+constexpr std::size_t kMostWarnings = 5;
+
+bool hasBackends(const Summary& summary) {
+  return std::any_of(summary.cells.begin(), summary.cells.end(), [](const CellSummary& cell) {
+    return cell.find("penstock-uring") != nullptr && cell.find("penstock-epoll") != nullptr;
+  });
 }
 
-Row headings(const Cell& cell, const std::string& reference) {
-  return {"engine", mainTitle(cell), "units/s", "p50 us",          "p99 us",
-          "calls",  "user %",        "RSS",     "vs " + reference, ""};
-}
-
-std::string userShare(const SeriesSummary& series) {
-  const Estimate* user = series.find("user_us");
-  const Estimate* all = series.find("cpu_us");
-  if (user == nullptr || all == nullptr || all->median <= 0) return "-";
-  return std::to_string(std::lround(100 * user->median / all->median));
-}
-
-Row tableRow(const SeriesSummary& series, const CellSummary& cell, const Summary& summary) {
-  const std::string metric = primaryMetric(cell.cell);
-  const Estimate* main = series.find(metric);
-  const Comparison* against = comparisonShown(series, cell, summary.reference);
-  return {series.label(),
-          main == nullptr ? "-" : figure(*main),
-          medianOf(series, "rate", "-"),
-          medianOf(series, "p50_us", "-"),
-          medianOf(series, "p99_us", "-"),
-          medianOf(series, "calls", "-"),
-          userShare(series),
-          medianOf(series, "resident_mib", "-"),
-          against == nullptr ? "" : ratioText(*against),
-          status(series, cell)};
-}
-
-// Each kind once, with the engines that have it.
-std::string remarksOf(const CellSummary& cell) {
-  std::string remarks;
-  for (const MarkKind& kind : kindsOf({&cell})) {
-    std::string engines;
-    for (const std::string& label : kind.where) engines += (engines.empty() ? "" : ", ") + label;
-    if (kind.where.size() == cell.series.size()) engines = "all";
-    remarks += wrapped("    " + std::string(nameOf(kind.example.grade)) + ' ',
-                       engines + ": " + kind.example.reason);
-  }
-  for (const Mark& mark : cell.marks) {
-    remarks += wrapped("    " + std::string(nameOf(mark.grade)) + ' ', mark.reason);
-  }
-  return remarks;
-}
-
-std::string cellText(const CellSummary& cell, const Summary& summary) {
-  std::string text = cell.cell.workload + ": " + cell.description;
-  if (cell.cell.open()) text += " (" + figure(cell.ratePerSecond) + " a second)";
-  std::vector<Row> rows{headings(cell.cell, summary.reference)};
-  for (const SeriesSummary& series : cell.series) rows.push_back(tableRow(series, cell, summary));
-  return text + '\n' + laidOut(rows, "  ") + remarksOf(cell) + '\n';
+// What the two columns of latencies are of: the two that the row compares.
+std::string bothOf(const CellSummary& cell, const Comparison& main, const std::string& metric) {
+  const SeriesSummary* one = cell.find(main.of);
+  const SeriesSummary* other = cell.find(main.against);
+  if (one == nullptr || other == nullptr || !one->find(metric)) return "";
+  return medianOf(*one, metric, "-") + " / " + medianOf(*other, metric, "-");
 }
 
 // As many engines beside one another as there is room for; the rest below.
-std::string groupsText(const Summary& summary) {
-  if (summary.groups.empty()) return {};
-  constexpr std::ptrdiff_t kBeside = 4;
-  const std::vector<Row> rows = groupRows(summary);
+std::string inParts(const std::vector<Row>& rows, std::ptrdiff_t beside) {
+  if (rows.empty()) return {};
   const auto columns = static_cast<std::ptrdiff_t>(rows.front().size());
-  std::string text =
-      "Groups, geometric means of " + summary.reference + " / engine; more is better\n";
-  for (std::ptrdiff_t first = 1; first < columns; first += kBeside) {
-    const std::ptrdiff_t last = std::min(first + kBeside, columns);
+  std::string text;
+  for (std::ptrdiff_t first = 1; first < columns; first += beside) {
+    const std::ptrdiff_t last = std::min(first + beside, columns);
     std::vector<Row> part;
     for (const Row& row : rows) {
       part.push_back({row.front()});
@@ -90,28 +42,80 @@ std::string groupsText(const Summary& summary) {
   return text;
 }
 
-// "echo: " hangs over the lines below it.
-std::string sentenceText(const std::string& sentence) {
-  const auto rest = sentence.find(' ') + 1;
-  return wrapped(sentence.substr(0, rest), sentence.substr(rest));
+// The ratios of all engines to the reference, a line for each cell; nothing where two met alone.
+std::string othersText(const Summary& summary) {
+  if (summary.engines.size() <= 2) return {};
+  Row heads{"all engines / " + summary.reference};
+  for (const EngineSummary& engine : summary.engines) {
+    if (engine.name != summary.reference) heads.push_back(engine.name);
+  }
+  std::vector<Row> rows{heads};
+  for (const CellSummary& cell : summary.cells) {
+    Row& row = rows.emplace_back(Row{cellTitle(cell)});
+    for (std::size_t i = 1; i < heads.size(); ++i) {
+      const Comparison* found = cell.compare(heads[i], summary.reference, primaryMetric(cell.cell));
+      row.push_back(found == nullptr || !found->valid ? "-" : shortText(*found));
+    }
+  }
+  return laidOut(rows, "") + '\n';
+}
+
+std::string groupsText(const Summary& summary) {
+  if (summary.groups.empty()) return {};
+  constexpr std::ptrdiff_t kBeside = 3;
+  return "Groups, geometric means of " + summary.reference + " / engine; more is better\n" +
+         inParts(groupRows(summary), kBeside);
+}
+
+// The worst first, in as many lines as there are to be; what does not fit is counted.
+std::string warningsText(const Summary& summary) {
+  std::vector<std::string> warnings;
+  for (const Mark& mark : summary.marks) {
+    warnings.push_back(std::string(nameOf(mark.grade)) + ": " + mark.reason);
+  }
+  for (const std::string& note : summary.notes) warnings.push_back("Note: " + note);
+  const bool all = warnings.size() <= kMostWarnings;
+  const std::size_t shown = all ? warnings.size() : kMostWarnings - 1;
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) text += shortened(warnings[i]) + '\n';
+  if (all) return text;
+  return text + "and " + std::to_string(warnings.size() - shown) + " more, in report.md\n";
+}
+
+bool wasMeasured(const CellSummary& cell) {
+  return std::any_of(cell.series.begin(), cell.series.end(), [](const SeriesSummary& series) {
+    return !series.values.empty() || !series.marks.empty();
+  });
 }
 
 }  // namespace
 
-std::string tableOf(const Summary& summary) {
-  std::string all;
-  for (const CellSummary& cell : summary.cells) all += cellText(cell, summary);
-  all += groupsText(summary);
-  all +=
-      "[ ]: 95 % intervals; ~: not told apart from noise; calls: system calls per unit of work; "
-      "RSS: MiB.\nAll figures are in report.md and report.html.\n\n";
-  for (const Mark& mark : summary.marks) {
-    all += wrapped(std::string(nameOf(mark.grade)) + ": ", mark.reason);
+std::string cellTitle(const CellSummary& cell) {
+  return cell.cell.workload + ", " + cell.description;
+}
+
+std::vector<Row> cellRows(const Summary& summary) {
+  const std::string sides = hasBackends(summary) ? "io_uring / epoll" : "engine / reference";
+  std::vector<Row> rows{{"workload", sides + " [95 %]", "p50 us", "p99 us", "sees", "verdict"}};
+  for (const CellSummary& cell : summary.cells) {
+    const Comparison* main = cell.main();
+    if (main == nullptr) {
+      rows.push_back(
+          {cellTitle(cell), "-", "", "", "", wasMeasured(cell) ? "not valid" : "not measured"});
+      continue;
+    }
+    rows.push_back({cellTitle(cell), ratioText(*main), bothOf(cell, *main, "p50_us"),
+                    bothOf(cell, *main, "p99_us"), seesText(*main), wordsOf(*main)});
   }
-  for (const std::string& note : summary.notes) all += wrapped("Note: ", note);
-  all += wrapped("Noise: ", noiseText(summary)) + '\n';
-  for (const std::string& sentence : summary.sentences) all += sentenceText(sentence);
-  return all;
+  return rows;
+}
+
+std::string tableOf(const Summary& summary) {
+  std::string all = laidOut(cellRows(summary), "") + '\n';
+  all += othersText(summary) + groupsText(summary);
+  for (const std::string& sentence : summary.sentences) all += shortened(sentence) + '\n';
+  const std::string warnings = warningsText(summary);
+  return all + (warnings.empty() ? "" : '\n' + warnings);
 }
 
 }  // namespace penstock::compare

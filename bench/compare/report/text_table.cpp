@@ -2,7 +2,6 @@
 #include <penstock/bench/compare/report/text_table.h>
 
 #include <algorithm>
-#include <sstream>
 
 namespace penstock::compare {
 namespace {
@@ -34,22 +33,15 @@ std::string laidOut(const std::vector<Row>& rows, const std::string& indent) {
   return text;
 }
 
-std::string wrapped(const std::string& head, const std::string& text) {
-  const std::string indent(width(head), ' ');
-  std::istringstream words(text);
-  std::string all, word;
-  std::string line = head;
-  bool first = true;
-  while (words >> word) {
-    if (!first && width(line) + 1 + width(word) > kColumns) {
-      all += line + '\n';
-      line = indent;
-      first = true;
-    }
-    line += (first ? "" : " ") + word;
-    first = false;
+std::string shortened(const std::string& text) {
+  if (width(text) <= kColumns) return text;
+  std::string line;
+  for (const char each : text) {
+    const bool begins = (each & 0xC0) != 0x80;
+    if (begins && width(line) + 1 >= kColumns) break;
+    line += each;
   }
-  return all + line + '\n';
+  return line + "…";
 }
 
 }  // namespace penstock::compare

@@ -14,8 +14,7 @@ inline constexpr std::size_t kColumns = 110;
 // The first column and the last to the left, figures between them to the right.
 std::string laidOut(const std::vector<Row>& rows, const std::string& indent);
 
-// `text` after `head`, in lines of kColumns at most that are broken between words; all but the
-// first begin with blanks under the head.
-std::string wrapped(const std::string& head, const std::string& text);
+// `text`, cut to one line of kColumns.
+std::string shortened(const std::string& text);
 
 }  // namespace penstock::compare

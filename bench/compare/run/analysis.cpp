@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 
 namespace penstock::compare {
 namespace {
@@ -18,6 +17,8 @@ void addSystemCalls(const SystemCalls& calls, SeriesSummary& summary) {
   };
   if (calls.whyNot.empty()) add("calls", calls.total());
   if (calls.unitsPerWait() > 0) add("batch", calls.unitsPerWait());
+  constexpr double kMiB = 1024.0 * 1024.0;
+  if (calls.units > 0) add("socket_mib", calls.socketBytes / kMiB);
   if (!calls.counts || calls.units <= 0) return;
   const CallCounts& counts = *calls.counts;
   const auto perThousand = [&calls](std::uint64_t count) {
@@ -29,70 +30,47 @@ void addSystemCalls(const SystemCalls& calls, SeriesSummary& summary) {
   if (counts.waits > 0) add("events", double(counts.events) / double(counts.waits));
 }
 
-std::vector<double> valuesOf(const Rounds& rounds) {
-  std::vector<double> values;
-  for (const auto& [round, value] : rounds) values.push_back(value);
-  return values;
-}
-
-// The precise CPU time, divided as the clock ticks of all repetitions together say: those of one
-// are a handful.
-void addUserAndSystem(const Series& series, std::uint64_t seed, SeriesSummary& summary) {
-  std::vector<double> user, system, both;
-  for (const Sample& sample : series.samples) {
-    const Usage& server = sample.load.server;
-    if (!sample.fault.empty()) continue;
-    user.push_back(static_cast<double>(server.userTicks));
-    system.push_back(static_cast<double>(server.systemTicks));
-    both.push_back(user.back() + system.back());
-  }
-  const Estimate* cpu = summary.find("cpu_us");
-  if (cpu == nullptr || std::accumulate(both.begin(), both.end(), 0.0) <= 0) return;
-  const auto add = [&](const char* metric, const std::vector<double>& ticks) {
-    const Estimate share = estimateShare(ticks, both, seed);
-    summary.metrics[metric] = {
-        cpu->median * share.median,
-        {cpu->median * share.interval.low, cpu->median * share.interval.high}};
-  };
-  add("user_us", user);
-  add("system_us", system);
-}
-
-void addValues(const Series& series, const Workload& workload, SeriesSummary& summary) {
-  for (std::size_t round = 0; round < series.samples.size(); ++round) {
-    const Sample& sample = series.samples[round];
-    if (sample.notServed) summary.served = false;
-    if (!sample.fault.empty()) continue;
-    for (const auto& [metric, value] : metricsOf(workload, sample)) {
+// What has a figure in each slice has an interval; what is known of the whole alone has none.
+void addFigures(const Series& series, const Workload& workload, SeriesSummary& summary) {
+  const Sample& sample = series.sample;
+  summary.served = !sample.notServed;
+  if (!sample.fault.empty() || sample.load.slices.empty()) return;
+  for (std::size_t round = 0; round < sample.load.slices.size(); ++round) {
+    for (const auto& [metric, value] : metricsOf(workload, sample.load.slices[round])) {
       summary.values[metric][round] = value;
     }
   }
+  for (const auto& [metric, rounds] : summary.values) {
+    std::vector<double> values;
+    for (const auto& [round, value] : rounds) values.push_back(value);
+    summary.metrics[metric] = estimate(values);
+  }
+  for (const auto& [metric, value] : metricsOf(workload, sample)) {
+    summary.values[metric] = {{0, value}};
+    summary.metrics[metric] = {value, {value, value}};
+  }
 }
 
-SeriesSummary summarise(const Series& series, const CellResult& result, Grade ofRun,
-                        std::uint64_t seed) {
+SeriesSummary summarise(const Series& series, const CellResult& result, Grade ofRun) {
   SeriesSummary summary;
   summary.engine = series.engine;
   summary.again = series.again;
   summary.ofRun = ofRun;
-  addValues(series, *findWorkload(result.cell.workload), summary);
-  for (const auto& [metric, rounds] : summary.values) {
-    summary.metrics[metric] = estimate(valuesOf(rounds), seed);
-  }
-  addUserAndSystem(series, seed, summary);
+  addFigures(series, *findWorkload(result.cell.workload), summary);
   addSystemCalls(series.systemCalls, summary);
   summary.clientBusy = clientIsBusy(series, result);
+  summary.clientLate = clientIsLate(series, result);
   if (summary.served) summary.marks = marksOf(series, result);
   return summary;
 }
 
-CellSummary summarise(const CellResult& result, Grade ofRun, std::uint64_t seed) {
+CellSummary summarise(const CellResult& result, Grade ofRun) {
   CellSummary cell;
   cell.cell = result.cell;
   cell.description = describe(result.cell);
   cell.ratePerSecond = result.ratePerSecond;
   for (const Series& series : result.series) {
-    cell.series.push_back(summarise(series, result, ofRun, seed));
+    cell.series.push_back(summarise(series, result, ofRun));
   }
   return cell;
 }
@@ -100,12 +78,12 @@ CellSummary summarise(const CellResult& result, Grade ofRun, std::uint64_t seed)
 // A pair that ought to agree and does not tells of the machine, not of the engine.
 void checkPairs(Summary& summary) {
   for (CellSummary& cell : summary.cells) {
-    const Comparison* pair = cell.pair(judgedMetric(cell.cell));
-    if (pair == nullptr || !pair->claimed) continue;
+    const Comparison* pair = cell.pair(primaryMetric(cell.cell));
+    if (pair == nullptr || !pair->differs()) continue;
     char text[128];
     std::snprintf(text, sizeof text,
-                  "the A/A pair differs by %.0f %% here: smaller differences mean nothing",
-                  std::abs(pair->ratio.median - 1) * 100);
+                  "the A/A pair differs by %.1f %% here: smaller differences mean nothing",
+                  std::abs(pair->ratio().median - 1) * 100);
     cell.marks.push_back({Grade::kWarn, text});
   }
 }
@@ -116,10 +94,9 @@ std::vector<EngineSummary> enginesOf(const Outcome& outcome) {
     EngineSummary engine{name, {}, {}};
     for (const CellResult& result : outcome.cells) {
       for (const Series& series : result.series) {
-        for (const Sample& sample : series.samples) {
-          if (series.engine != name || sample.load.kernelBackend.empty()) continue;
-          engine = {name, sample.version, sample.load.kernelBackend};
-        }
+        const Sample& sample = series.sample;
+        if (series.engine != name || sample.load.kernelBackend.empty()) continue;
+        engine = {name, sample.version, sample.load.kernelBackend};
       }
     }
     if (!engine.backend.empty()) engines.push_back(std::move(engine));
@@ -147,6 +124,16 @@ const SeriesSummary* CellSummary::findAgain() const {
   return found == series.end() ? nullptr : &*found;
 }
 
+const Comparison* CellSummary::main() const {
+  const std::string metric = primaryMetric(cell);
+  if (const Comparison* both = compare("penstock-uring", "penstock-epoll", metric)) return both;
+  const auto other =
+      std::find_if(comparisons.begin(), comparisons.end(), [&](const Comparison& each) {
+        return each.metric == metric && !each.of.ends_with(" (again)");
+      });
+  return other == comparisons.end() ? pair(metric) : &*other;
+}
+
 const Comparison* CellSummary::pair(const std::string& metric) const {
   const SeriesSummary* again = findAgain();
   return again == nullptr ? nullptr : compare(again->label(), again->engine, metric);
@@ -171,8 +158,6 @@ std::string referenceOf(const Plan& plan) {
   return plan.engines.front();
 }
 
-std::string judgedMetric(const Cell& cell) { return cell.open() ? "p99_us" : primaryMetric(cell); }
-
 Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMarks) {
   Summary summary;
   summary.reference = referenceOf(outcome.plan);
@@ -180,17 +165,17 @@ Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMark
   summary.marks = environmentMarks;
   summary.notes = outcome.notes;
   if (!outcome.complete) {
-    summary.marks.push_back({Grade::kWarn, "interrupted: some repetitions are missing"});
+    summary.marks.push_back({Grade::kWarn, "interrupted: some rounds are missing"});
   }
   for (const CellResult& result : outcome.cells) {
-    summary.cells.push_back(summarise(result, worst(environmentMarks), outcome.plan.seed));
+    summary.cells.push_back(summarise(result, worst(environmentMarks)));
   }
-  compareCells(summary, outcome.plan.seed);
+  compareCells(summary);
   checkPairs(summary);
   compareGroups(outcome.plan, summary);
   const auto counted = rolledUp(summary.cells);
   summary.marks.insert(summary.marks.end(), counted.begin(), counted.end());
-  summary.sentences = sentencesOf(summary, outcome.plan);
+  summary.sentences = sentencesOf(summary);
   return summary;
 }
 

@@ -18,11 +18,12 @@ struct SeriesSummary {
   std::string engine;
   bool again = false;
   bool served = true;                    // False: the engine has no such workload.
-  std::map<std::string, Rounds> values;  // By metric; of good repetitions.
+  std::map<std::string, Rounds> values;  // By metric; of slices, or of the one sample.
   std::map<std::string, Estimate> metrics;
   std::vector<Mark> marks;
   Grade ofRun = Grade::kOk;  // Of the machine and the build: no series is better than that.
   bool clientBusy = false;   // See clientIsBusy().
+  bool clientLate = false;   // See clientIsLate().
 
   Grade grade() const noexcept { return std::max(worst(marks), ofRun); }
   bool valid() const { return served && !values.empty() && grade() != Grade::kInvalid; }
@@ -36,10 +37,13 @@ struct Comparison {
   std::string of;
   std::string against;
   std::string metric;
-  Estimate ratio;          // Of the rounds, paired.
-  double noiseFloor = 0;   // Ratios nearer to 1 than this are not told apart from noise.
-  std::size_t rounds = 0;  // That both have.
-  bool claimed = false;    // See Verdict::differ; and both are valid.
+  Verdict verdict;
+  bool valid = true;  // Both series are, and it is not the client that is compared.
+
+  const Estimate& ratio() const noexcept { return verdict.ratio; }
+  bool differs() const noexcept {
+    return valid && (verdict.word == Word::kLess || verdict.word == Word::kMore);
+  }
 };
 
 struct CellSummary {
@@ -56,13 +60,16 @@ struct CellSummary {
   const SeriesSummary* findAgain() const;
   const Comparison* compare(const std::string& of, const std::string& against,
                             const std::string& metric) const;
+  // By the cell's primary metric, of io_uring against epoll, or else of the first two engines that
+  // are compared; of the A/A pair if there is no other.
+  const Comparison* main() const;
   // The A/A pair's, if both halves have the metric.
   const Comparison* pair(const std::string& metric) const;
 };
 
 // Cells together as one figure: the geometric mean of each round.
 struct MeanComparison {
-  Comparison comparison;
+  Comparison comparison{};
   std::size_t cells = 0;     // That both could be compared in.
   std::size_t allCells = 0;  // That there are.
 };
@@ -88,17 +95,12 @@ struct Summary {
   std::vector<GroupSummary> groups;
   std::vector<Mark> marks;             // Of the run as a whole, and how many cells have which.
   std::vector<std::string> notes;      // What was not measured, and why.
-  std::vector<std::string> sentences;  // One or more a workload, for people.
+  std::vector<std::string> sentences;  // What it comes to, for people.
 };
 
-// The same outcome and seed give the same summary.
 Summary analyse(const Outcome& outcome, const std::vector<Mark>& environmentMarks);
 
 // "penstock-epoll" where it took part, else "raw-epoll", else the first.
 std::string referenceOf(const Plan& plan);
-
-// What `cell` is judged by in the sentences: under a given load the p99 latency, else its own
-// metric.
-std::string judgedMetric(const Cell& cell);
 
 }  // namespace penstock::compare

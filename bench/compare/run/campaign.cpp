@@ -1,5 +1,7 @@
 #include <penstock/bench/compare/run/campaign.h>
+#include <penstock/bench/compare/run/judgement.h>
 #include <penstock/bench/compare/run/lateness.h>
+#include <penstock/bench/compare/run/process.h>
 #include <penstock/bench/compare/run/statistics.h>
 
 #include <algorithm>
@@ -18,7 +20,7 @@ std::vector<CellResult> emptyResults(const Plan& plan) {
     result.cell = cell;
     const auto add = [&result](const std::string& engine, bool again) {
       if (!findEngine(engine)->serves(result.cell.workload)) return;
-      result.series.push_back({engine, again, {}, {}});
+      result.series.push_back({engine, again});
     };
     for (const std::string& engine : plan.engines) add(engine, false);
     if (!plan.again.empty()) add(plan.again, true);
@@ -35,11 +37,11 @@ std::vector<std::size_t> shuffled(std::size_t count, std::mt19937_64& random) {
 
 std::optional<double> capacityOf(const Series& series, const Workload& workload) {
   std::vector<double> rates;
-  for (const Sample& sample : series.samples) {
-    const Metrics metrics = metricsOf(workload, sample);
-    if (sample.fault.empty() && metrics.contains("rate")) rates.push_back(metrics.at("rate"));
+  for (const Slice& slice : series.sample.load.slices) {
+    const Metrics metrics = metricsOf(workload, slice);
+    if (metrics.contains("rate")) rates.push_back(metrics.at("rate"));
   }
-  if (rates.empty()) return std::nullopt;
+  if (rates.empty() || !series.sample.fault.empty()) return std::nullopt;
   return median(rates);
 }
 
@@ -58,23 +60,34 @@ class Campaign {
  public:
   Campaign(const Plan& plan, const Tell& tell)
       : outcome_{plan, emptyResults(plan), false}, tell_(tell), random_(plan.seed) {
-    for (const CellResult& result : outcome_.cells) {
-      progress_.all += result.series.size() * plan.repetitions;
-      for (const Series& series : result.series) progress_.all += series.again ? 0 : 1;
-    }
+    for (const CellResult& result : outcome_.cells) progress_.all += stepsOf(result);
   }
 
   Outcome run() {
-    rounds(false);
-    for (CellResult& result : outcome_.cells) settleRate(result);
-    rounds(true);
-    for (CellResult& result : outcome_.cells) countCalls(result);
+    visitAll(false);
+    visitAll(true);
     noteUncounted();
     outcome_.complete = !interrupted();
     return std::move(outcome_);
   }
 
  private:
+  // Rounds or single samples, and a pass for the system calls of each engine.
+  std::size_t stepsOf(const CellResult& result) const {
+    const std::size_t series = result.series.size();
+    return (takesTurns(result.cell) ? outcome_.plan.rounds : series) + series;
+  }
+
+  void visitAll(bool open) {
+    for (const std::size_t at : shuffled(outcome_.cells.size(), random_)) {
+      CellResult& result = outcome_.cells[at];
+      if (result.cell.open() != open || interrupted()) continue;
+      if (open) settleRate(result);
+      visit(result);
+      countCalls(result);
+    }
+  }
+
   // What the load generator cannot start in time is not asked for: its lateness would be taken for
   // the server's.
   void settleRate(CellResult& result) {
@@ -83,45 +96,57 @@ class Campaign {
     result.ratePerSecond = result.wantedRate = offeredRate(result.cell, outcome_.cells);
     if (result.wantedRate <= 0 || result.series.empty()) return;
     for (int i = 0; i < kTries && !interrupted(); ++i) {
-      if (!isOvercharged(takeSample(requestOf(result, result.series.front())).load)) return;
+      SampleRequest request = requestOf(result, {&result.series.front()});
+      request.rounds = 3;
+      if (!isOvercharged(takeSamples(request).front().load)) return;
       result.ratePerSecond *= kLess;
     }
   }
 
-  void rounds(bool open) {
-    for (unsigned round = 0; round < outcome_.plan.repetitions; ++round) {
-      for (const std::size_t at : shuffled(outcome_.cells.size(), random_)) {
-        CellResult& result = outcome_.cells[at];
-        if (result.cell.open() == open) visit(result);
-      }
-    }
-  }
-
   void visit(CellResult& result) {
-    for (const std::size_t at : shuffled(result.series.size(), random_)) {
-      if (interrupted()) return;
-      take(result, result.series[at]);
+    std::vector<Series*> all;
+    for (Series& series : result.series) all.push_back(&series);
+    if (all.empty() || (result.cell.open() && result.ratePerSecond <= 0)) return;
+    if (takesTurns(result.cell)) return sit(result, all);
+    for (Series* series : all) {
+      if (!interrupted()) take(result, {series}, 1);
     }
   }
 
-  void take(CellResult& result, Series& series) {
-    announce(result, series);
-    ++progress_.done;
-    const bool never = neverServed(series);
-    if (never || (result.cell.open() && result.ratePerSecond <= 0)) return;
-    const SampleRequest request = requestOf(result, series);
-    Sample sample = takeSample(request);
-    windows_ += request.seconds;
-    if (!interrupted()) series.samples.push_back(std::move(sample));
+  // New servers and connections in each sitting: some are luckier than others with where their
+  // memory lies and how large the kernel lets their buffers grow. Nor is any always started first.
+  void sit(CellResult& result, std::vector<Series*> together) {
+    const unsigned rounds = outcome_.plan.rounds;
+    for (unsigned i = 0; i < kSittings && !interrupted(); ++i) {
+      std::shuffle(together.begin(), together.end(), random_);
+      const unsigned turns = rounds * (i + 1) / kSittings - rounds * i / kSittings;
+      if (turns > 0) take(result, together, turns);
+    }
+  }
+
+  // What was cut off before it began is no fault of the server.
+  void take(CellResult& result, const std::vector<Series*>& together, unsigned rounds) {
+    announce(result, together.size() == 1 ? together.front()->engine : "");
+    SampleRequest request = requestOf(result, together);
+    request.rounds = rounds;
+    request.seed = random_();
+    const auto samples = takeSamples(request, [&] {
+      ++progress_.done;
+      announce(result, "");
+    });
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (interrupted() && samples[i].load.slices.empty()) continue;
+      together[i]->sample.add(samples[i]);
+    }
   }
 
   // One pass is enough: the counts hardly vary.
   void countCalls(CellResult& result) {
     for (Series& series : result.series) {
-      if (interrupted() || series.again) continue;
-      announce(result, series);
       ++progress_.done;
-      if (!neverServed(series)) series.systemCalls = countSystemCalls(requestOf(result, series));
+      if (interrupted() || series.again || series.sample.notServed) continue;
+      announce(result, series.engine);
+      series.systemCalls = countSystemCalls(requestOf(result, {&series}));
     }
   }
 
@@ -138,56 +163,37 @@ class Campaign {
     }
   }
 
-  static bool neverServed(const Series& series) {
-    return !series.samples.empty() && series.samples.front().notServed;
-  }
-
-  SampleRequest requestOf(const CellResult& result, const Series& series) const {
+  SampleRequest requestOf(const CellResult& result, const std::vector<Series*>& together) const {
+    const Plan& plan = outcome_.plan;
     SampleRequest request;
     request.cell = result.cell;
-    request.engine = findEngine(series.engine);
+    for (const Series* series : together) request.engines.push_back(findEngine(series->engine));
     request.ratePerSecond = result.ratePerSecond;
-    request.warmUpSeconds = outcome_.plan.warmUpSeconds;
-    request.seconds = windowSeconds();
-    request.seed = outcome_.plan.seed + series.samples.size();
-    request.cores = outcome_.plan.cores;
-    request.client = outcome_.plan.client;
+    request.seconds = sliceSeconds(plan, result.cell);
+    request.seed = plan.seed;
+    request.cores = plan.cores;
     return request;
   }
 
-  void announce(const CellResult& result, const Series& series) {
-    progress_.now = nameOf(result.cell) + ' ' + series.engine;
+  void announce(const CellResult& result, const std::string& engine) {
+    progress_.now = nameOf(result.cell) + (engine.empty() ? "" : ' ' + engine);
     progress_.secondsLeft = secondsLeft();
     tell_(progress_);
   }
 
-  // The plan's, or shorter where the machine is slower than the plan expected and there is a limit.
-  double windowSeconds() const {
-    constexpr double kShortest = 0.15;
-    const Plan& plan = outcome_.plan;
-    const auto done = static_cast<double>(progress_.done);
-    if (plan.limitSeconds <= 0 || done < 5) return plan.seconds;
-    const double passed = static_cast<double>(monotonicNs() - startedNs_) / 1e9;
-    const double left = plan.limitSeconds - passed;
-    const double beside = (passed - windows_) / done;
-    const double each = left / (static_cast<double>(progress_.all) - done + 1) - beside;
-    return std::clamp(each, std::min(kShortest, plan.seconds), plan.seconds);
-  }
-
-  // By the plan at first, and then by how long samples really take.
+  // By the plan at first, and then by how long it really takes.
   double secondsLeft() const {
     const double planned = expectedSeconds(outcome_.plan) / static_cast<double>(progress_.all);
     const auto done = static_cast<double>(progress_.done);
     const double passed = static_cast<double>(monotonicNs() - startedNs_) / 1e9;
-    const double each = done < 5 ? planned : passed / done;
-    return each * (static_cast<double>(progress_.all) - done);
+    const double each = done < 50 ? planned : passed / done;
+    return each * std::max(0.0, static_cast<double>(progress_.all) - done);
   }
 
   Outcome outcome_;
   const Tell& tell_;
   std::mt19937_64 random_;
   Progress progress_;
-  double windows_ = 0;  // Seconds of measured windows so far.
   const std::int64_t startedNs_ = monotonicNs();
 };
 

@@ -1,4 +1,4 @@
-// Campaign: carries a plan out, sample by sample, and keeps what came of it.
+// Campaign: carries a plan out, cell by cell, and keeps what came of it.
 #pragma once
 
 #include <penstock/bench/compare/run/plan.h>
@@ -14,12 +14,12 @@
 
 namespace penstock::compare {
 
-// One engine at one cell, all repetitions.
+// One engine at one cell.
 struct Series {
   std::string engine;
   bool again = false;  // The second half of the A/A pair.
-  std::vector<Sample> samples;
-  SystemCalls systemCalls;
+  Sample sample{};
+  SystemCalls systemCalls{};
 };
 
 struct CellResult {
@@ -38,16 +38,17 @@ struct Outcome {
 
 // What is told while it runs.
 struct Progress {
-  std::size_t done = 0;  // Samples.
+  std::size_t done = 0;  // Rounds, and passes beside them.
   std::size_t all = 0;
   double secondsLeft = 0;
   std::string now;  // "echo/c50/64/d1 penstock-uring"
 };
 using Tell = std::function<void(const Progress&)>;
 
-// Each round visits the cells, and at each cell the engines, in an order drawn anew from the
-// plan's seed, so that what drifts on the machine meets all alike. The open loops come after the
-// saturated cells, whose capacity they need. Ends early, with whole samples, once interrupted().
+// Visits the cells in an order drawn from the plan's seed. At each all engines are alive at once
+// and take turns, in several sittings with new servers; then each has a pass to itself, in which
+// its system calls are counted. The open loops come after the saturated cells, whose capacity they
+// need. Once interrupted() it ends with the rounds that are complete.
 Outcome carryOut(const Plan& plan, const Tell& tell);
 
 // The rate at which `cell` in an open loop starts its units: its share of the capacity that the

@@ -1,9 +1,10 @@
 #include <penstock/bench/compare/run/comparisons.h>
 
+#include <algorithm>
 #include <array>
-#include <cmath>
 #include <functional>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace penstock::compare {
@@ -23,78 +24,57 @@ const Rounds* roundsOf(const SeriesSummary* series, const std::string& metric) {
   return found == series->values.end() ? nullptr : &found->second;
 }
 
-double scatterIn(const CellSummary& cell, const std::string& metric) {
-  std::vector<const Rounds*> rounds;
-  for (const SeriesSummary& series : cell.series) {
-    const Rounds* found = series.valid() ? roundsOf(&series, metric) : nullptr;
-    if (found != nullptr) rounds.push_back(found);
-  }
-  return scatterOf(rounds).value_or(0);
-}
-
-// A cell whose rounds agree by luck is taken to be as noisy as the middle one of the run.
-double scatterOfRun(const std::vector<CellSummary>& cells, const std::string& metric) {
-  std::vector<double> scatters;
-  for (const CellSummary& cell : cells) {
-    if (const double scatter = scatterIn(cell, metric); scatter > 0) scatters.push_back(scatter);
-  }
-  return scatters.empty() ? 0 : median(scatters);
-}
-
-Comparison comparisonOf(const SeriesSummary& of, const SeriesSummary& against,
-                        const std::string& metric, const Verdict& verdict) {
-  const bool capacity = metric == "rate" && (of.clientBusy || against.clientBusy);
-  return {of.label(),
-          against.label(),
-          metric,
-          verdict.ratio,
-          verdict.noiseFloor,
-          verdict.rounds,
-          verdict.differ && of.valid() && against.valid() && !capacity};
+std::optional<Verdict> verdictOf(const Rounds* one, const Rounds* other, const std::string& metric,
+                                 std::optional<double> pair) {
+  if (one == nullptr || other == nullptr || one->empty() || other->empty()) return std::nullopt;
+  if (!isMemory(metric)) return judge(*one, *other, pair);
+  const double first = one->begin()->second;
+  const double second = other->begin()->second;
+  if (first <= 0 || second <= 0) return std::nullopt;
+  return judgeOnce(first, second, pair);
 }
 
 // One cell and one metric.
 class Comparer {
  public:
-  Comparer(CellSummary& cell, std::string metric, double scatterOfRun, std::uint64_t seed)
-      : cell_(cell), metric_(std::move(metric)), seed_(seed) {
-    noise_.scatter = std::max(scatterIn(cell, metric_), scatterOfRun);
-  }
+  Comparer(CellSummary& cell, std::string metric) : cell_(cell), metric_(std::move(metric)) {}
 
   // Judged like any other, except that it has no other pair to be held against.
   void comparePair() {
     const SeriesSummary* again = cell_.findAgain();
     const SeriesSummary* first = again == nullptr ? nullptr : cell_.find(again->engine);
     if (first == nullptr) return;
-    Noise noise = noise_;
-    noise.pair = 0;
-    const auto verdict = add(*again, *first, noise);
-    if (!verdict || !first->valid() || !again->valid()) return;
-    if (verdict->rounds >= kFewestRounds) noise_.pair = std::abs(std::log(verdict->ratio.median));
+    const auto verdict = add(*again, *first);
+    if (verdict && first->valid() && again->valid()) pair_ = verdict->ratio.median;
   }
 
   void compare(const std::string& of, const std::string& against) {
     const SeriesSummary* one = cell_.find(of);
     const SeriesSummary* other = cell_.find(against);
     if (one == nullptr || other == nullptr || one == other) return;
-    if (cell_.compare(of, against, metric_) == nullptr) add(*one, *other, noise_);
+    if (cell_.compare(of, against, metric_) == nullptr) add(*one, *other);
   }
 
  private:
-  std::optional<Verdict> add(const SeriesSummary& of, const SeriesSummary& against,
-                             const Noise& noise) {
-    const Rounds* one = roundsOf(&of, metric_);
-    const Rounds* other = roundsOf(&against, metric_);
-    if (one == nullptr || other == nullptr) return std::nullopt;
-    auto verdict = judge(*one, *other, noise, seed_);
-    if (verdict) cell_.comparisons.push_back(comparisonOf(of, against, metric_, *verdict));
+  std::optional<Verdict> add(const SeriesSummary& of, const SeriesSummary& against) {
+    const auto verdict =
+        verdictOf(roundsOf(&of, metric_), roundsOf(&against, metric_), metric_, pair_);
+    if (!verdict) return verdict;
+    cell_.comparisons.push_back(
+        {of.label(), against.label(), metric_, *verdict, isServers(of) && isServers(against)});
     return verdict;
+  }
+
+  // What the client was the limit of is not the server's.
+  bool isServers(const SeriesSummary& series) const {
+    if (metric_ == "rate" && series.clientBusy) return false;
+    if ((metric_ == "p50_us" || metric_ == "p99_us") && series.clientLate) return false;
+    return series.valid();
   }
 
   CellSummary& cell_;
   const std::string metric_;
-  const std::uint64_t seed_;
-  Noise noise_;
+  std::optional<double> pair_;
 };
 
 // --- Over cells ----------------------------------------------------------------------------------
@@ -130,25 +110,23 @@ Rounds meansOf(const Cells& cells, const std::string& metric, const Find& find) 
   return means;
 }
 
-Noise noiseOver(const Cells& cells, const std::string& metric, std::uint64_t seed) {
+std::optional<double> pairOver(const Cells& cells, const std::string& metric) {
   const Rounds again = meansOf(cells, metric, [](const auto& cell) { return cell.findAgain(); });
   const Rounds first = meansOf(cells, metric, [](const auto& cell) {
     const SeriesSummary* half = cell.findAgain();
     return half == nullptr ? nullptr : cell.find(half->engine);
   });
-  Noise noise{scatterOf({&again, &first}).value_or(0), std::nullopt};
-  const auto pair = judge(again, first, {noise.scatter, 0}, seed);
-  if (pair && pair->rounds >= kFewestRounds) noise.pair = std::abs(std::log(pair->ratio.median));
-  return noise;
+  const auto pair = judge(again, first, std::nullopt);
+  if (!pair) return std::nullopt;
+  return pair->ratio.median;
 }
 
 }  // namespace
 
-void compareCells(Summary& summary, std::uint64_t seed) {
+void compareCells(Summary& summary) {
   for (const char* metric : kCompared) {
-    const double scatter = scatterOfRun(summary.cells, metric);
     for (CellSummary& cell : summary.cells) {
-      Comparer comparer(cell, metric, scatter, seed);
+      Comparer comparer(cell, metric);
       comparer.comparePair();
       for (const SeriesSummary& series : cell.series) {
         if (!series.again) comparer.compare(series.engine, summary.reference);
@@ -159,20 +137,22 @@ void compareCells(Summary& summary, std::uint64_t seed) {
 }
 
 MeanComparison compareOver(const Cells& cells, const std::string& of, const std::string& against,
-                           const std::string& metric, std::uint64_t seed) {
+                           const std::string& metric) {
   const Find one = named(of);
   const Find other = named(against);
   Cells usable;
   std::copy_if(cells.begin(), cells.end(), std::back_inserter(usable), [&](const auto* cell) {
     return validRounds(*cell, one, metric) && validRounds(*cell, other, metric);
   });
-  MeanComparison mean{{of, against, metric, {}, 0, 0, false}, 0, cells.size()};
-  const auto verdict = judge(meansOf(usable, metric, one), meansOf(usable, metric, other),
-                             noiseOver(usable, metric, seed), seed);
+  MeanComparison mean{{of, against, metric, {}, true}, 0, cells.size()};
+  if (usable.empty()) return mean;
+  const Rounds first = meansOf(usable, metric, one);
+  const Rounds second = meansOf(usable, metric, other);
+  const std::string judged = metric.empty() ? primaryMetric(usable.front()->cell) : metric;
+  const auto verdict = verdictOf(&first, &second, judged, pairOver(usable, metric));
   if (!verdict) return mean;
   mean.cells = usable.size();
-  mean.comparison = {
-      of, against, metric, verdict->ratio, verdict->noiseFloor, verdict->rounds, verdict->differ};
+  mean.comparison.verdict = *verdict;
   return mean;
 }
 
@@ -187,7 +167,7 @@ void compareGroups(const Plan& plan, Summary& summary) {
   }
   for (const std::string& group : groups) {
     for (const std::string& engine : plan.engines) {
-      auto mean = compareOver(cells[group], summary.reference, engine, {}, plan.seed);
+      auto mean = compareOver(cells[group], summary.reference, engine, {});
       if (mean.cells > 0) summary.groups.push_back({group, engine, std::move(mean)});
     }
   }

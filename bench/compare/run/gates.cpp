@@ -1,7 +1,6 @@
 #include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/run/gates.h>
 #include <penstock/bench/compare/run/lateness.h>
-#include <penstock/bench/compare/run/statistics.h>
 
 #include <unistd.h>
 
@@ -26,189 +25,129 @@ std::string percent(double share) {
   return text;
 }
 
-std::vector<const Sample*> goodSamples(const Series& series) {
-  std::vector<const Sample*> good;
-  for (const Sample& sample : series.samples) {
-    if (sample.fault.empty()) good.push_back(&sample);
-  }
-  return good;
-}
-
-// A server that fails once may fail again: nothing is claimed for this cell.
-void checkFaults(const Series& series, Marks& marks) {
-  std::size_t failed = 0;
-  std::string first;
-  for (const Sample& sample : series.samples) {
-    if (sample.fault.empty()) continue;
-    if (failed++ == 0) first = sample.fault;
-  }
-  if (failed == 0) return;
-  reject(marks, first + " (" + std::to_string(failed) + " of " +
-                    std::to_string(series.samples.size()) + " repetitions)");
+// A server that fails once may fail again: nothing is said of this cell.
+void checkFault(const Sample& sample, Marks& marks) {
+  if (!sample.fault.empty()) reject(marks, sample.fault);
 }
 
 void checkBackend(const Series& series, Marks& marks) {
   const Engine* engine = findEngine(series.engine);
-  for (const Sample* sample : goodSamples(series)) {
-    const std::string& kernel = sample->load.kernelBackend;
-    const bool mixed = engine->mixesBackends && kernel == "both";
-    if (kernel != engine->backend && !mixed) {
-      return reject(marks, "backend is " + kernel + " by its descriptors, not " + engine->backend);
-    }
-    if (sample->printedBackend != engine->backend) {
-      return reject(marks, "the server says that its backend is " + sample->printedBackend +
-                               ", not " + engine->backend);
-    }
+  const std::string& kernel = series.sample.load.kernelBackend;
+  const bool mixed = engine->mixesBackends && kernel == "both";
+  if (kernel != engine->backend && !mixed) {
+    return reject(marks, "backend is " + kernel + " by its descriptors, not " + engine->backend);
   }
+  const std::string& printed = series.sample.printedBackend;
+  if (printed == engine->backend) return;
+  reject(marks, "the server says that its backend is " + printed + ", not " + engine->backend);
 }
 
-// Figures of a handful of samples together: one sample's ticks are too coarse.
+// Of all slices together: one slice's ticks are too coarse.
 struct Totals {
   double windowNs = 0;
   double serverNs = 0;
   double clientNs = 0;
   double waitNs = 0;
-  double softirqNs = 0;
   double busyNs = 0;
   double stolenNs = 0;
+  double units = 0;
+  double seconds = 0;
+  double underWay = 0;
 };
 
-Totals totalsOf(const std::vector<const Sample*>& samples) {
+Totals totalsOf(const std::vector<Slice>& slices) {
   const double nsPerTick = 1e9 / static_cast<double>(::sysconf(_SC_CLK_TCK));
   Totals totals;
-  for (const Sample* sample : samples) {
-    const Usage& server = sample->load.server;
-    totals.windowNs += static_cast<double>(server.atNs);
-    totals.serverNs += static_cast<double>(server.cpuNs);
-    totals.clientNs += static_cast<double>(sample->load.clientCpuNs);
-    totals.waitNs += static_cast<double>(server.waitNs);
-    totals.softirqNs += static_cast<double>(server.softirqNs);
-    totals.busyNs += static_cast<double>(server.machineBusyTicks) * nsPerTick;
-    totals.stolenNs += static_cast<double>(server.stolenTicks) * nsPerTick;
+  for (const Slice& slice : slices) {
+    totals.windowNs += static_cast<double>(slice.server.atNs);
+    totals.serverNs += static_cast<double>(slice.cpuNs());
+    totals.clientNs += static_cast<double>(slice.clientCpuNs);
+    totals.waitNs += static_cast<double>(slice.server.waitNs);
+    totals.busyNs += static_cast<double>(slice.server.machineBusyTicks) * nsPerTick;
+    totals.stolenNs += static_cast<double>(slice.server.stolenTicks) * nsPerTick;
+    totals.units += slice.units;
+    totals.seconds += slice.seconds;
+    totals.underWay += slice.underWay;
   }
   return totals;
 }
 
-// One core that works for us can be a whole tick out at each end of a window.
-void checkNeighbours(const Totals& totals, std::size_t samples, Marks& marks) {
+// One core that works for us can be a whole tick out at each end of a slice.
+void checkNeighbours(const Totals& totals, std::size_t slices, Marks& marks) {
   const double nsPerTick = 1e9 / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  const double unsure = nsPerTick * std::sqrt(static_cast<double>(samples));
-  const double foreign = totals.busyNs - totals.serverNs - totals.clientNs - totals.softirqNs;
+  const double unsure = nsPerTick * std::sqrt(static_cast<double>(slices));
+  const double foreign = totals.busyNs - totals.serverNs - totals.clientNs;
   const double cores = std::max(0.0, foreign - unsure) / totals.windowNs;
-  const std::string text = "other load on the machine: " + percent(cores) + " of a core";
-  if (cores > Limits::kForeignInvalid) return reject(marks, text);
-  if (cores > Limits::kForeignWarn) warn(marks, text);
+  if (cores > Limits::kForeign) {
+    warn(marks, "other load on the machine: " + percent(cores) + " of a core");
+  }
   const double stolen = totals.stolenNs / totals.windowNs;
-  if (stolen > Limits::kForeignWarn) {
+  if (stolen > Limits::kForeign) {
     warn(marks, "the hypervisor took " + percent(stolen) + " of a core");
   }
 }
 
 bool clientIsBusy(const Totals& totals, const CellResult& result) {
-  return !result.cell.open() && totals.clientNs > totals.windowNs * Limits::kClientCore;
+  return !result.cell.open() && totals.clientNs > totals.seconds * 1e9 * Limits::kClientCore;
 }
 
 void checkCores(const Totals& totals, const CellResult& result, Marks& marks) {
   if (clientIsBusy(totals, result)) {
-    warn(marks, "the load generator used " + percent(totals.clientNs / totals.windowNs) +
-                    " of its core (the server " + percent(totals.serverNs / totals.windowNs) +
-                    "): throughput is not compared, CPU per unit is");
+    const double window = totals.seconds * 1e9;
+    warn(marks, "the load generator used " + percent(totals.clientNs / window) +
+                    " of its core (the server " + percent(totals.serverNs / window) +
+                    "): throughput is not compared, CPU of a unit is");
   }
   const double waits = totals.waitNs / totals.windowNs;
   if (waits > Limits::kServerWaits) {
     warn(marks, "the server waited " + percent(waits) + " of the time for its core");
   }
-  if (totals.softirqNs > totals.serverNs * Limits::kSoftirq) {
-    warn(marks, "ksoftirqd did work worth " + percent(totals.softirqNs / totals.serverNs) +
-                    " of the server's CPU, which is not counted");
+}
+
+void checkPlacement(const LoadResult& load, Marks& marks) {
+  const auto together = [&load](const Slice& slice) {
+    return slice.server.core == load.clientCore;
+  };
+  if (std::any_of(load.slices.begin(), load.slices.end(), together)) {
+    reject(marks, "server and client ran on one core");
   }
 }
 
-void checkPlacement(const std::vector<const Sample*>& samples, Marks& marks) {
-  for (const Sample* sample : samples) {
-    if (sample->load.server.core != sample->load.clientCore) continue;
-    return reject(marks, "server and client ran on one core");
+void checkTime(const LoadResult& load, Marks& marks) {
+  const auto timeless = [](const Slice& slice) {
+    return slice.server.atNs <= 0 || slice.seconds <= 0;
+  };
+  if (std::any_of(load.slices.begin(), load.slices.end(), timeless)) {
+    reject(marks, "the clock ran backwards or stood still in a slice");
   }
 }
 
-void checkTime(const std::vector<const Sample*>& samples, Marks& marks) {
-  for (const Sample* sample : samples) {
-    if (sample->load.server.atNs > 0 && sample->load.seconds > 0) continue;
-    return reject(marks, "the clock ran backwards or stood still in a window");
-  }
-}
-
-double spreadOf(const std::vector<const Sample*>& samples, const Cell& cell,
-                const std::string& metric) {
-  std::vector<double> values;
-  for (const Sample* sample : samples) {
-    const Metrics metrics = metricsOf(*findWorkload(cell.workload), *sample);
-    const auto value = metrics.find(metric);
-    if (value != metrics.end()) values.push_back(value->second);
-  }
-  return values.size() < 2 ? 0 : spread(values);
-}
-
-// Of what is compared in such a cell, whatever lies furthest apart.
-void checkSpread(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
-  std::vector<std::string> metrics{primaryMetric(cell), cell.open() ? "p99_us" : "rate"};
-  if (cell.open()) metrics.emplace_back("p50_us");
-  double most = 0;
-  std::string worst;
-  for (const std::string& metric : metrics) {
-    const double found = spreadOf(samples, cell, metric);
-    if (found > most) worst = metric;
-    most = std::max(most, found);
-  }
-  if (most <= Limits::kSpread) return;
-  warn(marks,
-       std::string(infoOf(worst).title) + " of the repetitions lies " + percent(most) + " apart");
-}
-
-void checkRepetitions(const std::vector<const Sample*>& samples, const Cell& cell, Marks& marks) {
-  if (samples.size() < Limits::kRepetitions) {
-    const char* noun = samples.size() == 1 ? " repetition" : " repetitions";
-    warn(marks, "only " + std::to_string(samples.size()) + noun);
-  }
-  checkSpread(samples, cell, marks);
+void checkRounds(const LoadResult& load, const CellResult& result, Marks& marks) {
+  const std::size_t rounds = load.slices.size();
+  if (rounds >= Limits::kRounds || !takesTurns(result.cell)) return;
+  warn(marks, "only " + std::to_string(rounds) + (rounds == 1 ? " round" : " rounds"));
 }
 
 // What was started and is not answered is the server's; what was not even started is the client's.
-void checkOfferedRate(const std::vector<const Sample*>& samples, const CellResult& result,
-                      Marks& marks) {
+void checkOfferedRate(const Totals& totals, const CellResult& result, Marks& marks) {
   if (result.ratePerSecond <= 0) return reject(marks, "the capacity is not known");
-  std::vector<double> kept;
-  double missing = 0;
-  double unanswered = 0;
-  for (const Sample* sample : samples) {
-    const double offered = result.ratePerSecond * sample->load.seconds;
-    const auto backlog = sample->load.extra.find("backlog_messages");
-    kept.push_back(sample->load.units / offered);
-    missing += std::max(0.0, offered - sample->load.units);
-    if (backlog != sample->load.extra.end()) unanswered += backlog->second;
-  }
-  if (kept.empty() || median(kept) >= Limits::kOfferedKept) return;
-  const std::string share = percent(median(kept)) + " of the messages only";
-  if (unanswered < missing / 2) return reject(marks, "the load generator started " + share);
-  warn(marks, "the server kept up with " + share);
+  const double offered = result.ratePerSecond * totals.seconds;
+  if (totals.units >= offered * Limits::kOfferedKept) return;
+  const std::string share = percent(totals.units / offered) + " of the messages only";
+  const bool ours = totals.underWay < (offered - totals.units) / 2;
+  warn(marks, (ours ? "the load generator started " : "the server kept up with ") + share);
 }
 
-// Latency counts from when a message was to start, so a client that starts late is in it. True if
-// so much that nothing can be said of the server.
-bool checkLateness(const std::vector<const Sample*>& samples, Marks& marks) {
-  const double share = lateShare(samples);
-  if (share <= Limits::kLateWarn) return false;
-  const std::string text = "the load generator started its messages late: " + percent(share) +
-                           " of the latency is its own, not the server's";
-  if (share <= Limits::kLateInvalid) {
-    warn(marks, text);
-    return false;
-  }
-  reject(marks, text);
-  return true;
+// Latency counts from when a message was to start, so a client that starts late is in it.
+void checkLateness(const LoadResult& load, Marks& marks) {
+  const double share = lateShare(load);
+  if (share <= Limits::kLateWarn) return;
+  warn(marks, "the load generator started its messages late: " + percent(share) +
+                  " of the latency is its own" +
+                  (share > Limits::kLate ? ", and it is not compared" : ""));
 }
 
-void checkOpenLoop(const std::vector<const Sample*>& samples, const CellResult& result,
+void checkOpenLoop(const LoadResult& load, const Totals& totals, const CellResult& result,
                    Marks& marks) {
   if (!result.cell.open()) return;
   if (result.ratePerSecond < result.wantedRate) {
@@ -216,16 +155,15 @@ void checkOpenLoop(const std::vector<const Sample*>& samples, const CellResult& 
                     " of the rate that the cell asks for: the load generator starts no more in "
                     "time");
   }
-  if (!checkLateness(samples, marks)) checkOfferedRate(samples, result, marks);
+  checkLateness(load, marks);
+  checkOfferedRate(totals, result, marks);
 }
 
-void checkMemory(const std::vector<const Sample*>& samples, Marks& marks) {
-  for (const Sample* sample : samples) {
-    const auto growth = sample->load.extra.find("growth_mib");
-    if (growth == sample->load.extra.end() || growth->second <= Limits::kGrowthMiB) continue;
-    return reject(marks, "memory is not bounded: it grew by " +
-                             std::to_string(std::lround(growth->second)) + " MiB");
-  }
+void checkMemory(const LoadResult& load, Marks& marks) {
+  const auto growth = load.extra.find("growth_mib");
+  if (growth == load.extra.end() || growth->second <= Limits::kGrowthMiB) return;
+  reject(marks, "memory is not bounded: it grew by " + std::to_string(std::lround(growth->second)) +
+                    " MiB");
 }
 
 bool shareOneCore(const Cores& cores) {
@@ -273,23 +211,27 @@ Grade worst(const Marks& marks) noexcept {
 
 std::vector<Mark> marksOf(const Series& series, const CellResult& result) {
   Marks marks;
-  checkFaults(series, marks);
-  const auto samples = goodSamples(series);
-  if (samples.empty()) return marks;
-  const Totals totals = totalsOf(samples);
+  const LoadResult& load = series.sample.load;
+  checkFault(series.sample, marks);
+  if (load.slices.empty() || !marks.empty()) return marks;
+  const Totals totals = totalsOf(load.slices);
   checkBackend(series, marks);
-  checkPlacement(samples, marks);
-  checkTime(samples, marks);
-  checkOpenLoop(samples, result, marks);
-  checkMemory(samples, marks);
-  checkNeighbours(totals, samples.size(), marks);
+  checkPlacement(load, marks);
+  checkTime(load, marks);
+  checkOpenLoop(load, totals, result, marks);
+  checkMemory(load, marks);
+  checkNeighbours(totals, load.slices.size(), marks);
   checkCores(totals, result, marks);
-  checkRepetitions(samples, result.cell, marks);
+  checkRounds(load, result, marks);
   return marks;
 }
 
 bool clientIsBusy(const Series& series, const CellResult& result) {
-  return clientIsBusy(totalsOf(goodSamples(series)), result);
+  return clientIsBusy(totalsOf(series.sample.load.slices), result);
+}
+
+bool clientIsLate(const Series& series, const CellResult& result) {
+  return result.cell.open() && lateShare(series.sample.load) > Limits::kLate;
 }
 
 std::vector<Mark> marksOfMachine(const Plan& plan) {

@@ -1,4 +1,4 @@
-// Judgement: whether two engines differ, by the rounds in which both ran.
+// Judgement: what the rounds say of two engines that took turns in them.
 //
 // A machine that does the same work at one speed now and at another in a minute does so to every
 // engine. What stays is how they compare within a round, where they ran right after one another. So
@@ -10,36 +10,46 @@
 #include <cstddef>
 #include <map>
 #include <optional>
-#include <vector>
 
 namespace penstock::compare {
 
 // A figure by round; rounds in which there was none are missing.
 using Rounds = std::map<std::size_t, double>;
 
-// Fewer rounds than these claim nothing: with four, two runs of one engine differ the same way in
-// every round once in eight times.
-inline constexpr std::size_t kFewestRounds = 5;
+// With fewer rounds than these there is no 95 % interval, and nothing is said.
+inline constexpr std::size_t kFewestRounds = 6;
 
-// How far two engines that do not differ could lie apart; logarithms of ratios.
-struct Noise {
-  double scatter = 0;          // Of the ratios of single rounds.
-  std::optional<double> pair;  // The distance of the A/A pair; none: not known.
+// Over which the rounds are spread, in equal parts, each with new servers.
+inline constexpr std::size_t kSittings = 3;
+
+enum class Word {
+  kLess,      // The whole interval lies below 1, by more than could be nothing.
+  kMore,      // The same above.
+  kSame,      // The whole interval lies within a few per cent of 1.
+  kNotApart,  // Neither.
 };
 
 struct Verdict {
   Estimate ratio;          // The median over the rounds of one / other.
   std::size_t rounds = 0;  // That had both.
-  double noiseFloor = 0;   // The logarithm of a ratio.
-  bool differ = false;     // The whole interval lies beyond the noise floor, on one side of 1.
+  Word word = Word::kNotApart;
+  int within = 0;  // Per cent, of kSame.
+  // The smallest difference that could have been told apart: 0.012 is 1.2 %. Not known with too
+  // few rounds.
+  std::optional<double> sees{};
 };
 
-// None without a round that has both.
-std::optional<Verdict> judge(const Rounds& one, const Rounds& other, const Noise& noise,
-                             std::uint64_t seed);
+// `pair` is the ratio of the A/A pair, of two servers that do not differ: what differs by no more
+// than they do is not told apart. None: not known, or this is the pair. Nothing without a round
+// that has both.
+std::optional<Verdict> judge(const Rounds& one, const Rounds& other, std::optional<double> pair);
 
-// What three quarters of the rounds stay under: how far the ratio of any two of `engines` lies from
-// its own median. What they really differ by is not in it. None with fewer than two rounds.
-std::optional<double> scatterOf(const std::vector<const Rounds*>& engines);
+// The same of figures that repeat so well that each was taken once, as memory: the interval is what
+// the A/A pair differs by, and at least 5 %.
+Verdict judgeOnce(double one, double other, std::optional<double> pair);
+
+// What the interval of a ratio says, if ratios that lie within `floor` (a logarithm) of 1 may be
+// nothing.
+void judgeInterval(double floor, Verdict& verdict);
 
 }  // namespace penstock::compare

@@ -1,5 +1,4 @@
 #include <penstock/bench/compare/run/lateness.h>
-#include <penstock/bench/compare/run/statistics.h>
 
 #include <algorithm>
 
@@ -11,14 +10,8 @@ double lateShare(const LoadResult& load, double percent) {
   return latency > 0 ? lateness / latency : 0;
 }
 
-double lateShare(const std::vector<const Sample*>& samples) {
-  double worst = 0;
-  for (const double percent : {50.0, 99.0}) {
-    std::vector<double> shares;
-    for (const Sample* sample : samples) shares.push_back(lateShare(sample->load, percent));
-    if (!shares.empty()) worst = std::max(worst, median(shares));
-  }
-  return worst;
+double lateShare(const LoadResult& load) {
+  return std::max(lateShare(load, 50), lateShare(load, 99));
 }
 
 // The tail can be the hypervisor's doing, which a lower rate does not mend.

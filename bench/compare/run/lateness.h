@@ -3,15 +3,13 @@
 
 #include <penstock/bench/compare/run/sample.h>
 
-#include <vector>
-
 namespace penstock::compare {
 
 // Lateness over latency at `percent`; 0 where lateness was not measured.
 double lateShare(const LoadResult& load, double percent);
 
-// Of the samples' shares the median, at p50 or p99, whichever is worse.
-double lateShare(const std::vector<const Sample*>& samples);
+// At p50 or p99, whichever is worse.
+double lateShare(const LoadResult& load);
 
 // A load generator that the rate overcharges: not now and then, but as a rule.
 bool isOvercharged(const LoadResult& load);

@@ -40,47 +40,89 @@ constexpr std::array kInfos{
     MetricInfo{"used_bytes", "the same after one message each", "B", false},
     MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B", false},
     MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB", false},
-    MetricInfo{"backlog_messages", "messages behind at the end", "", false},
+    MetricInfo{"backlog_messages", "messages under way at the end of a slice", "", false},
 };
 
 void addLatency(const Histogram& latency, Metrics& metrics) {
   const auto us = [&latency](double percent) {
     return static_cast<double>(latency.percentile(percent)) / kNsPerUs;
   };
-  metrics["p50_us"] = us(50);
   metrics["p90_us"] = us(90);
-  metrics["p99_us"] = us(99);
   metrics["p999_us"] = us(99.9);
   metrics["max_us"] = static_cast<double>(latency.largest()) / kNsPerUs;
 }
 
-void addCpu(const LoadResult& load, Metrics& metrics) {
-  const Usage& server = load.server;
-  const auto cpuNs = static_cast<double>(server.cpuNs);
-  const auto windowNs = static_cast<double>(server.atNs);
-  metrics["cpu_us"] = cpuNs / kNsPerUs / load.units;
-  metrics["server_core"] = cpuNs / windowNs;
-  metrics["client_core"] = static_cast<double>(load.clientCpuNs) / windowNs;
-  if (cpuNs > 0) metrics["worker_share"] = static_cast<double>(server.workerNs) / cpuNs;
-  if (load.instructions) metrics["instructions"] = double(*load.instructions) / load.units;
-  if (load.cycles) metrics["cycles"] = double(*load.cycles) / load.units;
-  metrics["switches"] = static_cast<double>(server.voluntary + server.involuntary) / load.units;
+// Sums over slices.
+struct Sums {
+  double units = 0;
+  double cpuNs = 0;
+  double windowNs = 0;
+  double clientNs = 0;
+  double workerNs = 0;
+  double switches = 0;
+  double userTicks = 0;
+  double systemTicks = 0;
+  double underWay = 0;
+
+  void add(const Slice& slice) {
+    units += slice.units;
+    cpuNs += static_cast<double>(slice.cpuNs());
+    windowNs += slice.seconds * 1e9;
+    clientNs += static_cast<double>(slice.clientCpuNs);
+    workerNs += static_cast<double>(slice.server.workerNs);
+    switches += static_cast<double>(slice.server.voluntary + slice.server.involuntary);
+    userTicks += static_cast<double>(slice.server.userTicks);
+    systemTicks += static_cast<double>(slice.server.systemTicks);
+    underWay += slice.underWay;
+  }
+};
+
+// The precise CPU time, divided as the clock ticks of all slices together say: those of one are a
+// handful.
+void addUserAndSystem(const Sums& sums, Metrics& metrics) {
+  const double ticks = sums.userTicks + sums.systemTicks;
+  if (ticks <= 0) return;
+  const double cpuUs = sums.cpuNs / kNsPerUs / sums.units;
+  metrics["user_us"] = cpuUs * sums.userTicks / ticks;
+  metrics["system_us"] = cpuUs * sums.systemTicks / ticks;
+}
+
+void addSums(const LoadResult& load, Metrics& metrics) {
+  Sums sums;
+  for (const Slice& slice : load.slices) sums.add(slice);
+  if (sums.units <= 0) return;
+  addUserAndSystem(sums, metrics);
+  if (sums.cpuNs > 0) metrics["worker_share"] = sums.workerNs / sums.cpuNs;
+  metrics["switches"] = sums.switches / sums.units;
+  metrics["backlog_messages"] = sums.underWay / static_cast<double>(load.slices.size());
+  metrics["server_core"] = sums.cpuNs / sums.windowNs;
+  metrics["client_core"] = sums.clientNs / sums.windowNs;
+  if (load.instructions) metrics["instructions"] = double(*load.instructions) / sums.units;
+  if (load.cycles) metrics["cycles"] = double(*load.cycles) / sums.units;
 }
 
 }  // namespace
 
+Metrics metricsOf(const Workload& workload, const Slice& slice) {
+  Metrics metrics;
+  if (slice.units <= 0 || slice.seconds <= 0) return metrics;
+  metrics["cpu_us"] = static_cast<double>(slice.cpuNs()) / kNsPerUs / slice.units;
+  metrics["rate"] = slice.units / slice.seconds;
+  if (!workload.hasLatency) return metrics;
+  metrics["p50_us"] = static_cast<double>(slice.p50Ns) / kNsPerUs;
+  metrics["p99_us"] = static_cast<double>(slice.p99Ns) / kNsPerUs;
+  return metrics;
+}
+
 Metrics metricsOf(const Workload& workload, const Sample& sample) {
   const LoadResult& load = sample.load;
   Metrics metrics(load.extra.begin(), load.extra.end());
-  if (load.seconds <= 0 || load.units <= 0) return metrics;
-  metrics["rate"] = load.units / load.seconds;
-  addCpu(load, metrics);
+  addSums(load, metrics);
   if (workload.hasLatency) addLatency(load.latency, metrics);
   if (load.lateness.count() > 0) {
     metrics["late_p50_us"] = static_cast<double>(load.lateness.percentile(50)) / kNsPerUs;
     metrics["late_p99_us"] = static_cast<double>(load.lateness.percentile(99)) / kNsPerUs;
   }
-  metrics["socket_mib"] = static_cast<double>(load.socketBytes) / kMiB;
   metrics["resident_mib"] = static_cast<double>(load.serverMemory.resident) / kMiB;
   metrics["peak_mib"] = static_cast<double>(load.serverMemory.peak) / kMiB;
   return metrics;

@@ -1,5 +1,7 @@
 #include <penstock/bench/compare/load/counters.h>
+#include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/proc_file.h>
+#include <penstock/bench/compare/run/judgement.h>
 #include <penstock/bench/compare/run/plan.h>
 #include <penstock/bench/compare/run/system_calls.h>
 
@@ -15,19 +17,23 @@
 namespace penstock::compare {
 namespace {
 
-// Starting and ending a server and a load generator, and what neither counts.
-constexpr double kOverheadSeconds = 0.12;
-constexpr unsigned kRepetitions = 5;
+// What a server of a cell takes beside its slices: to start, connect, warm up and end.
+constexpr double kServerSeconds = 0.17;  // In each sitting.
+// What a slice takes beside its time: to drain, and to be read off.
+constexpr double kSliceOverhead = 0.002;
+// A pass of its own, for system calls or for memory.
+constexpr double kPassSeconds = 0.55;
 
-// What a slower machine than expected may take of the time that was budgeted.
-constexpr double kLimit = 1.08;
+constexpr unsigned kFewestPlanned = 30;
+constexpr unsigned kMostPlanned = 120;
 
+// What all cells together may take; the rounds are as many as there is time for.
 double budgetSeconds(Profile profile) {
   switch (profile) {
     case Profile::kQuick:
-      return 70;
+      return 65;
     case Profile::kStandard:
-      return 160;
+      return 150;
     case Profile::kSpeed:
       return 600;
     case Profile::kFull:
@@ -87,6 +93,12 @@ const Workload& requireWorkload(const std::string& name) {
   throw BadRequest("there is no workload '" + name + "'; there are " + workloadList());
 }
 
+void requireClient(const std::string& client) {
+  if (clientWorks(client)) return;
+  throw BadRequest("the load generator cannot use '" + client +
+                   "' here; it has io_uring, where that works, and epoll");
+}
+
 // An engine beside itself would be a second A/A pair that looks like a comparison.
 const std::vector<std::string>& requireDistinct(const std::vector<std::string>& engines) {
   for (const std::string& name : engines) {
@@ -112,6 +124,27 @@ bool isWanted(const Cell& cell, const std::vector<std::string>& only) {
                      [&name](const std::string& part) { return name.find(part) != name.npos; });
 }
 
+// Epoll, because what it measures an independent program measures again; but where many engines are
+// held against each other, the client should be as seldom the limit as can be.
+std::string clientOf(const PlanRequest& request) {
+  if (!request.client.empty()) return request.client;
+  return std::string(request.profile == Profile::kSpeed ? bestClient() : kEpollClient);
+}
+
+// The cells of `workload` with their clients. Those that come with one of their own are left out
+// where it does not work, or where all were asked to have the same.
+std::vector<Cell> cellsOf(const Workload& workload, const PlanRequest& request) {
+  std::vector<Cell> cells = workload.cells(request.profile);
+  std::erase_if(cells, [&request](const Cell& cell) {
+    return cell.client != kEpollClient && (!request.client.empty() || !clientWorks(cell.client));
+  });
+  if (!workload.sendsMessages) return cells;
+  for (Cell& cell : cells) {
+    if (cell.client == kEpollClient) cell.client = clientOf(request);
+  }
+  return cells;
+}
+
 // An open loop needs to know the capacity, so its saturated cell is measured with it.
 void addNeeded(std::vector<Cell>& cells) {
   std::vector<Cell> needed;
@@ -133,7 +166,7 @@ std::vector<Cell> chosenCells(const PlanRequest& request) {
     if (!named.empty() && std::find(named.begin(), named.end(), workload.name) == named.end()) {
       continue;
     }
-    std::ranges::copy_if(workload.cells(request.profile), std::back_inserter(cells),
+    std::ranges::copy_if(cellsOf(workload, request), std::back_inserter(cells),
                          [&request](const Cell& cell) { return isWanted(cell, request.only); });
   }
   addNeeded(cells);
@@ -162,34 +195,33 @@ Cores chooseCores() {
   return {cores.front(), cores.back()};
 }
 
-double samplesOf(const Plan& plan) {
-  const std::size_t series = plan.engines.size() + (plan.again.empty() ? 0 : 1);
-  return static_cast<double>(plan.cells.size() * series * plan.repetitions);
+std::size_t serversOf(const Plan& plan) {
+  return plan.engines.size() + (plan.again.empty() ? 0 : 1);
 }
 
-// Of one process, server or client. A relay has two sockets and perhaps two pipes for each
-// connection.
-rlim_t descriptorsOf(const Cell& cell) {
+// Of the load generator, which has a connection to each server for each of the cell's; or two and
+// what else a relay has.
+rlim_t descriptorsOf(const Cell& cell, std::size_t servers) {
   constexpr rlim_t kSpare = 64;
   constexpr rlim_t kRelayed = 6;
-  const bool relayed = findWorkload(cell.workload)->service(cell).callsBack;
-  return cell.connections * (relayed ? kRelayed : 1) + kSpare;
+  const Workload* workload = findWorkload(cell.workload);
+  const rlim_t each = workload->service(cell).callsBack ? kRelayed : 1;
+  return cell.connections * each * (takesTurns(cell) ? servers : 1) + kSpare;
 }
 
-// What counting system calls takes besides: see system_calls.h.
-double countingSeconds(const Plan& plan) {
-  constexpr double kEach = 0.8;
-  return kEach * static_cast<double>(plan.engines.size() * plan.cells.size());
+// Without the rounds.
+double fixedSeconds(const Plan& plan) {
+  const auto cells = static_cast<double>(plan.cells.size());
+  return cells * (kServerSeconds * kSittings * static_cast<double>(serversOf(plan)) +
+                  kPassSeconds * static_cast<double>(plan.engines.size()));
 }
 
-void fitInto(double budget, Plan& plan) {
-  if (budget <= 0) return;
-  plan.limitSeconds = budget * kLimit;
-  budget -= countingSeconds(plan);
-  constexpr double kShortest = 0.2;
-  constexpr double kLongest = 1.0;
-  const double each = budget / samplesOf(plan) - kOverheadSeconds - plan.warmUpSeconds;
-  plan.seconds = std::clamp(each, kShortest, kLongest);
+double roundSeconds(const Plan& plan) {
+  double sum = 0;
+  for (const Cell& cell : plan.cells) {
+    if (takesTurns(cell)) sum += sliceSeconds(plan, cell) + kSliceOverhead;
+  }
+  return sum * static_cast<double>(serversOf(plan));
 }
 
 // Throws BadRequest if this machine cannot carry `plan` out.
@@ -200,25 +232,16 @@ void checkPlan(const Plan& plan) {
   if (locateProgram("penstock-bench-load").empty()) {
     throw BadRequest("penstock-bench-load is missing; it is built with this program");
   }
-  if (!clientWorks(plan.client)) {
-    throw BadRequest("the load generator cannot use '" + plan.client +
-                     "' here; it has io_uring, where that works, and epoll");
-  }
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   for (const Cell& cell : plan.cells) {
     requireWorkload(cell.workload);
-    if (descriptorsOf(cell) <= limit.rlim_max) continue;
+    requireClient(cell.client);
+    if (descriptorsOf(cell, serversOf(plan)) <= limit.rlim_max) continue;
     throw BadRequest("cell " + nameOf(cell) + " needs more descriptors than the limit of " +
-                     std::to_string(limit.rlim_max) + "; raise it (ulimit -Hn) or leave it out");
+                     std::to_string(limit.rlim_max) +
+                     "; raise it (ulimit -Hn), leave the cell out (--only), or take fewer engines");
   }
-}
-
-// Epoll, because what it measures an independent program measures again; but where many engines are
-// held against each other, the client should be as seldom the limit as can be.
-std::string clientOf(const PlanRequest& request) {
-  if (!request.client.empty()) return request.client;
-  return std::string(request.profile == Profile::kSpeed ? bestClient() : kEpollClient);
 }
 
 }  // namespace
@@ -231,13 +254,19 @@ Plan makePlan(const PlanRequest& request) {
       std::find(plan.engines.begin(), plan.engines.end(), "penstock-epoll") != plan.engines.end();
   plan.again = hasEpoll ? "penstock-epoll" : plan.engines.front();
   plan.cells = chosenCells(request);
-  plan.repetitions = request.repetitions == 0 ? kRepetitions : request.repetitions;
   plan.seed = request.seed;
   plan.cores = chooseCores();
-  plan.client = clientOf(request);
-  fitInto(budgetSeconds(request.profile), plan);
+  plan.rounds = request.rounds == 0 ? roundsOf(request.profile, plan) : request.rounds;
   checkPlan(plan);
   return plan;
+}
+
+unsigned roundsOf(Profile profile, const Plan& plan) {
+  const double budget = budgetSeconds(profile);
+  const double each = roundSeconds(plan);
+  if (budget <= 0 || each <= 0) return kFewestPlanned;
+  const double rounds = (budget - fixedSeconds(plan)) / each;
+  return static_cast<unsigned>(std::clamp<double>(rounds, kFewestPlanned, kMostPlanned));
 }
 
 Plan adapted(Plan plan) {
@@ -266,9 +295,14 @@ std::vector<std::string> whatIsMissing(const PlanRequest& request) {
   return missing;
 }
 
+double sliceSeconds(const Plan& plan, const Cell& cell) {
+  constexpr double kOnce = 0.5;
+  if (!takesTurns(cell)) return kOnce;
+  return plan.seconds;
+}
+
 double expectedSeconds(const Plan& plan) {
-  return samplesOf(plan) * (plan.seconds + plan.warmUpSeconds + kOverheadSeconds) +
-         countingSeconds(plan);
+  return fixedSeconds(plan) + plan.rounds * roundSeconds(plan);
 }
 
 nlohmann::json toJson(const Plan& plan) {
@@ -278,14 +312,11 @@ nlohmann::json toJson(const Plan& plan) {
           {"engines", plan.engines},
           {"again", plan.again},
           {"cells", std::move(cells)},
-          {"repetitions", plan.repetitions},
-          {"warm_up_seconds", plan.warmUpSeconds},
+          {"rounds", plan.rounds},
           {"seconds", plan.seconds},
-          {"limit_seconds", plan.limitSeconds},
           {"seed", plan.seed},
           {"server_core", plan.cores.server},
-          {"client_core", plan.cores.client},
-          {"client", plan.client}};
+          {"client_core", plan.cores.client}};
 }
 
 Plan planFromJson(const nlohmann::json& json) {
@@ -294,14 +325,11 @@ Plan planFromJson(const nlohmann::json& json) {
   json.at("engines").get_to(plan.engines);
   json.at("again").get_to(plan.again);
   for (const auto& cell : json.at("cells")) plan.cells.push_back(cellFromJson(cell));
-  json.at("repetitions").get_to(plan.repetitions);
-  json.at("warm_up_seconds").get_to(plan.warmUpSeconds);
+  json.at("rounds").get_to(plan.rounds);
   json.at("seconds").get_to(plan.seconds);
-  json.at("limit_seconds").get_to(plan.limitSeconds);
   json.at("seed").get_to(plan.seed);
   json.at("server_core").get_to(plan.cores.server);
   json.at("client_core").get_to(plan.cores.client);
-  plan.client = json.value("client", plan.client);  // There was only one once.
   return plan;
 }
 

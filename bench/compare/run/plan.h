@@ -16,16 +16,16 @@ namespace penstock::compare {
 struct Plan {
   std::string profile = "default";
   std::vector<std::string> engines;
-  std::string again;  // The engine that runs twice: the A/A pair, the measure of noise.
+  std::string again;  // The engine that runs twice: the A/A pair, which ought to agree.
   std::vector<Cell> cells;
-  unsigned repetitions = 5;
-  double warmUpSeconds = 0.15;
-  double seconds = 0.5;
-  double limitSeconds = 0;  // Windows are shortened so that all takes no longer; 0: no limit.
+  unsigned rounds = 30;
+  double seconds = 0.025;  // Of a slice: see sliceSeconds().
   std::uint64_t seed = 1;
   Cores cores;
-  std::string client{kEpollClient};  // How the load generator moves bytes: the same for all.
 };
+
+// How long a slice of `cell` lasts.
+double sliceSeconds(const Plan& plan, const Cell& cell);
 
 // What the user asked for.
 struct PlanRequest {
@@ -33,9 +33,9 @@ struct PlanRequest {
   std::vector<std::string> engines;    // Empty: those of the profile that are here.
   std::vector<std::string> workloads;  // Empty: all.
   std::vector<std::string> only;       // Cells whose name has one of these in it; empty: all.
-  unsigned repetitions = 0;            // 0: the profile's.
+  unsigned rounds = 0;                 // 0: as many as the profile has time for.
   std::uint64_t seed = 1;
-  std::string client;  // Empty: the profile's.
+  std::string client;  // Of messages; empty: the profile's.
 };
 
 // Bad input, with what to do about it, in one line.
@@ -47,6 +47,9 @@ class BadRequest final : public std::runtime_error {
 // Works out the plan. Throws BadRequest for an unknown engine or workload, an engine that is not
 // here, a selection that leaves nothing, too few descriptors, or a machine with one core.
 Plan makePlan(const PlanRequest& request);
+
+// As many as the profile has time for, and 30 at least.
+unsigned roundsOf(Profile profile, const Plan& plan);
 
 // A plan from a file, with cores of this machine where it does not have those of the other. Throws
 // BadRequest if this machine cannot carry it out.

@@ -47,7 +47,7 @@ void prepareChild(const Process::Options& options, int output, int errors) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::dup2(output, STDOUT_FILENO);
   if (options.keepErrors) ::dup2(errors, STDERR_FILENO);
-  if (options.inheritFd >= 0) ::fcntl(options.inheritFd, F_SETFD, 0);
+  for (const int fd : options.inherited) ::fcntl(fd, F_SETFD, 0);
   if (options.core) {
     cpu_set_t cores;
     CPU_ZERO(&cores);
@@ -114,7 +114,7 @@ Process::~Process() {
   if (!status_) ::waitpid(pid_, nullptr, 0);
 }
 
-std::optional<std::string> Process::readLine(std::chrono::milliseconds limit) {
+std::optional<std::string> Process::readLine(std::chrono::milliseconds limit, bool patient) {
   const auto end = Clock::now() + limit;
   for (;;) {
     if (const auto lineFeed = pending_.find('\n'); lineFeed != pending_.npos) {
@@ -124,7 +124,8 @@ std::optional<std::string> Process::readLine(std::chrono::milliseconds limit) {
     }
     pollfd entry{output_.get(), POLLIN, 0};
     const int ready = ::poll(&entry, 1, millisecondsUntil(end));
-    if (interrupted() || ready == 0) return std::nullopt;
+    if (ready == 0 || (interrupted() && !patient)) return std::nullopt;
+    if (ready < 0 && errno == EINTR) continue;
     char part[65536];
     const ssize_t count = ready < 0 ? -1 : ::read(output_.get(), part, sizeof part);
     if (count < 0 && errno == EINTR) continue;

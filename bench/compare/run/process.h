@@ -17,9 +17,9 @@ namespace penstock::compare {
 class Process {
  public:
   struct Options {
-    std::optional<int> core;  // Pinned to it.
-    int inheritFd = -1;       // Kept open, under the same number.
-    bool keepErrors = true;   // Standard error is kept for errorLine(), not shown.
+    std::optional<int> core;       // Pinned to it.
+    std::vector<int> inherited{};  // Descriptors kept open, under the same numbers.
+    bool keepErrors = true;        // Standard error is kept for errorLine(), not shown.
   };
 
   // Throws std::system_error if there is no such program or it cannot be started.
@@ -30,8 +30,9 @@ class Process {
 
   pid_t pid() const noexcept { return pid_; }
 
-  // The next line of its output; none at the end of it, after `limit`, or once interrupted().
-  std::optional<std::string> readLine(std::chrono::milliseconds limit);
+  // The next line of its output; none at the end of it, after `limit`, or, unless told to be
+  // `patient`, once interrupted().
+  std::optional<std::string> readLine(std::chrono::milliseconds limit, bool patient = false);
 
   // The first line it wrote to standard error, shortened; empty if there is none.
   std::string errorLine();

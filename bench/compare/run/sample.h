@@ -1,14 +1,16 @@
-// Sample: one engine at one cell, once.
+// Sample: one engine at one cell, with all its slices; and how those of one cell are taken
+// together.
 #pragma once
 
 #include <penstock/bench/compare/cell.h>
-#include <penstock/bench/compare/load/load.h>
+#include <penstock/bench/compare/load/load_result.h>
 #include <penstock/bench/compare/run/engines.h>
-#include <penstock/bench/compare/run/server.h>
+#include <penstock/bench/compare/workload.h>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,15 +26,15 @@ struct Cores {
 
 struct SampleRequest {
   Cell cell;
-  const Engine* engine = nullptr;
+  std::vector<const Engine*> engines;  // One may be there several times.
   double ratePerSecond = 0;
-  double warmUpSeconds = 0.15;
-  double seconds = 0.5;
+  double warmUpSeconds = 0.08;
+  unsigned rounds = 30;
+  double seconds = 0.025;  // Of a slice.
   std::uint64_t seed = 1;
   Cores cores;
-  std::string client{kEpollClient};
-  std::vector<std::string> prefix;  // In front of the server's command line: a tracer.
-  bool counts = false;              // A server of ours counts its calls in the window.
+  std::vector<std::string> prefix{};  // In front of the servers' command lines: a tracer.
+  bool counts = false;                // A server of ours counts its calls in the slices.
 };
 
 struct Sample {
@@ -42,15 +44,22 @@ struct Sample {
   std::string lastLine{};  // What it wrote at its end; kept by nobody.
   std::string fault;       // Why it counts for nothing; empty: it counts.
   bool notServed = false;  // The engine has no such workload.
+
+  // What another server of the same engine at the same cell has shown, as further rounds.
+  void add(const Sample& other);
 };
 
-// Starts a server, loads it, and ends it. Throws only what is the tool's own trouble; what the
-// server does wrong is in the sample.
-Sample takeSample(const SampleRequest& request);
+// Starts a server for each engine, has them take turns, and ends them; a sample for each engine.
+// `onRound` is called as a round begins. What a server does wrong is in its sample, and what the
+// tool does wrong in all. Interrupted, it ends after the round that is under way.
+std::vector<Sample> takeSamples(const SampleRequest& request,
+                                const std::function<void()>& onRound = {});
 
-// What is worked out of a sample, by metric name; what does not apply is not there.
+// What is worked out of a sample as a whole, by metric name; what does not apply is not there.
 using Metrics = std::map<std::string, double>;
 Metrics metricsOf(const Workload& workload, const Sample& sample);
+// The same of one slice of it.
+Metrics metricsOf(const Workload& workload, const Slice& slice);
 
 // What a metric is called in the reports, and whether more of it is better.
 struct MetricInfo {

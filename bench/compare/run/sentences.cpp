@@ -1,5 +1,4 @@
 #include <penstock/bench/compare/run/analysis.h>
-#include <penstock/bench/compare/run/comparisons.h>
 #include <penstock/bench/compare/run/sentences.h>
 
 #include <algorithm>
@@ -9,182 +8,161 @@
 namespace penstock::compare {
 namespace {
 
-using Words = std::vector<std::string>;
+constexpr const char* kUring = "penstock-uring";
+constexpr const char* kEpoll = "penstock-epoll";
 
-std::string enumerated(const Words& words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
-    text += words[i];
-  }
+template <class... Values>
+std::string printed(const char* form, Values... values) {
+  char text[200];
+  std::snprintf(text, sizeof text, form, values...);
   return text;
 }
 
-// A profile has up to thirty cells of a workload; the table has them all.
-std::string someOf(Words words) {
-  constexpr std::size_t kMost = 6;
-  if (words.size() <= kMost) return enumerated(words);
-  const std::size_t more = words.size() - kMost + 1;
-  words.resize(kMost - 1);
-  words.push_back(std::to_string(more) + " more");
-  return enumerated(words);
-}
+std::string nameOf(const CellSummary& cell) { return cell.cell.workload + ", " + cell.description; }
 
-std::string times(double ratio) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2fx", ratio);
-  return text;
-}
+// The two backends by one metric, over the cells that are about it.
+struct Tally {
+  std::vector<std::pair<double, std::string>> less, more;  // By ratio, with where.
+  std::size_t same = 0;
+  std::size_t notApart = 0;
+  int within = 0;  // Per cent, of all that are the same.
 
-// What is compared with what, and as what: the sentences about the backends call them by the
-// kernel's names, those about the library by the engines'.
-struct Sides {
-  std::string of;
-  std::string against;
-  std::string ofName;
-  std::string againstName;
-};
+  std::size_t all() const { return less.size() + more.size() + same + notApart; }
 
-std::string nounOf(const std::string& metric) {
-  if (metric == "p99_us") return "p99 latency";
-  if (metric == "p50_us") return "p50 latency";
-  if (metric == "idle_bytes") return "memory per idle connection";
-  return "CPU";
-}
-
-std::string verbOf(const std::string& metric) {
-  return metric == "p99_us" || metric == "p50_us" ? " has " : " needs ";
-}
-
-// What can be said of one engine against another in one workload.
-struct Findings {
-  std::vector<std::pair<double, std::string>> differences;
-  Words same;
-  Words unusable;
-
-  bool empty() const { return differences.empty() && same.empty() && unusable.empty(); }
-};
-
-Findings findingsOf(const std::vector<CellSummary>& cells, const std::string& workload,
-                    const std::string& metric, const Sides& sides) {
-  Findings findings;
-  for (const CellSummary& cell : cells) {
-    if (cell.cell.workload != workload || judgedMetric(cell.cell) != metric) continue;
-    const SeriesSummary* one = cell.find(sides.of);
-    const SeriesSummary* other = cell.find(sides.against);
-    if (one == nullptr || other == nullptr || !one->served || !other->served) continue;
-    const Comparison* comparison = cell.compare(sides.of, sides.against, metric);
-    if (comparison == nullptr || !one->valid() || !other->valid()) {
-      findings.unusable.push_back(cell.description);
-    } else if (comparison->claimed) {
-      findings.differences.emplace_back(comparison->ratio.median, cell.description);
-    } else {
-      findings.same.push_back(cell.description);
+  void add(const Comparison& found, const std::string& where) {
+    switch (found.verdict.word) {
+      case Word::kLess:
+        return less.emplace_back(found.ratio().median, where), void();
+      case Word::kMore:
+        return more.emplace_back(found.ratio().median, where), void();
+      case Word::kSame:
+        within = std::max(within, found.verdict.within);
+        return ++same, void();
+      case Word::kNotApart:
+        return ++notApart, void();
     }
   }
-  std::sort(findings.differences.begin(), findings.differences.end());
-  return findings;
-}
+};
 
-std::string differencesOf(const Findings& findings, const std::string& metric, const Sides& sides) {
-  Words parts;
-  for (const auto& [ratio, where] : findings.differences) {
-    const bool first = parts.empty();
-    parts.push_back(times(ratio) +
-                    (first ? " the " + nounOf(metric) + " of " + sides.againstName : "") + " for " +
-                    where);
-  }
-  return "on this machine " + sides.ofName + verbOf(metric) + enumerated(parts);
-}
-
-std::string sentenceOf(const Findings& findings, const std::string& workload,
-                       const std::string& metric, const Sides& sides) {
-  Words parts;
-  if (!findings.differences.empty()) parts.push_back(differencesOf(findings, metric, sides));
-  if (!findings.same.empty()) {
-    const std::string whose = parts.empty() ? " in " + nounOf(metric) + " between " + sides.ofName +
-                                                  " and " + sides.againstName
-                                            : "";
-    parts.push_back("no difference" + whose + " for " + someOf(findings.same));
-  }
-  if (!findings.unusable.empty()) {
-    const std::string what = parts.empty() ? " of " + nounOf(metric) + " of " + sides.ofName +
-                                                 " and " + sides.againstName
-                                           : "";
-    parts.push_back("no valid figures" + what + " for " + someOf(findings.unusable));
-  }
-  std::string text = workload + ": ";
-  for (std::size_t i = 0; i < parts.size(); ++i) text += (i > 0 ? "; " : "") + parts[i];
-  return text + '.';
-}
-
-// "1.04x [1.01, 1.08]", with "~" before it where it is not told apart from noise.
-std::string meanText(const MeanComparison& mean) {
-  const Estimate& ratio = mean.comparison.ratio;
-  char interval[64];
-  std::snprintf(interval, sizeof interval, " [%.2f, %.2f]", ratio.interval.low,
-                ratio.interval.high);
-  std::string text = (mean.comparison.claimed ? "" : "~") + times(ratio.median) + interval;
-  if (mean.cells == mean.allCells) return text;
-  return text + " (" + std::to_string(mean.cells) + " of " + std::to_string(mean.allCells) +
-         " cells)";
-}
-
-std::vector<const CellSummary*> saturated(const Summary& summary, const std::string& workload) {
-  std::vector<const CellSummary*> cells;
+Tally tallyOf(const Summary& summary, const std::string& metric, bool ratesOnly) {
+  Tally tally;
   for (const CellSummary& cell : summary.cells) {
-    if (cell.cell.workload == workload && !cell.cell.open()) cells.push_back(&cell);
+    if (ratesOnly ? !cell.cell.open() : primaryMetric(cell.cell) != metric) continue;
+    const Comparison* found = cell.compare(kUring, kEpoll, metric);
+    if (found != nullptr && found->valid) tally.add(*found, nameOf(cell));
   }
-  return cells;
+  std::sort(tally.less.begin(), tally.less.end());
+  std::sort(tally.more.rbegin(), tally.more.rend());
+  return tally;
 }
 
-// The other engines in one sentence, over the workload's saturated cells together.
-std::string othersOf(const Summary& summary, const std::string& workload, const Plan& plan) {
-  const std::string metric = findWorkload(workload)->primary;
-  const auto cells = saturated(summary, workload);
-  Words parts;
-  for (const std::string& engine : plan.engines) {
-    if (engine == summary.reference || engine.starts_with("penstock-")) continue;
-    const auto mean = compareOver(cells, engine, summary.reference, metric, plan.seed);
-    if (mean.cells > 0) parts.push_back(engine + ' ' + meanText(mean));
-  }
-  if (parts.empty()) return {};
-  return workload + ": " + nounOf(metric) + " beside " + summary.reference +
-         ", mean of the saturated cells: " + enumerated(parts) + '.';
-}
+using Sentences = std::vector<std::string>;
 
-// The backends, and what the library costs beside loops written by hand.
-const std::vector<Sides>& allSides() {
-  static const std::vector<Sides> all{
-      {"penstock-uring", "penstock-epoll", "io_uring", "epoll"},
-      {"penstock-uring", "raw-uring", "penstock-uring", "raw-uring"},
-      {"penstock-epoll", "raw-epoll", "penstock-epoll", "raw-epoll"},
+void addCpu(const Summary& summary, Sentences& sentences) {
+  const Tally tally = tallyOf(summary, "cpu_us", false);
+  if (tally.all() == 0) return;
+  const std::string all = " of " + std::to_string(tally.all()) + " cells";
+  const auto add = [&](const char* what, const auto& found, const char* how) {
+    if (found.empty()) return sentences.push_back(what + std::string(" in none") + all);
+    sentences.push_back(what + (" in " + std::to_string(found.size())) + all + how +
+                        printed("%.2fx", found.front().first) + " (" + found.front().second + ")");
   };
-  return all;
+  add("io_uring needs less CPU", tally.less, ", down to ");
+  add("io_uring needs more CPU", tally.more, ", up to ");
+  std::string rest = "the same CPU in " + std::to_string(tally.same);
+  if (tally.same > 0) rest += " (within " + std::to_string(tally.within) + " %)";
+  sentences.push_back(rest + ", not told apart in " + std::to_string(tally.notApart));
+}
+
+void addRates(const Summary& summary, Sentences& sentences) {
+  const Tally tally = tallyOf(summary, "p99_us", true);
+  if (tally.all() == 0) return;
+  sentences.push_back("at fixed rates io_uring's p99 is less in " +
+                      std::to_string(tally.less.size()) + ", more in " +
+                      std::to_string(tally.more.size()) + ", the same in " +
+                      std::to_string(tally.same) + ", not told apart in " +
+                      std::to_string(tally.notApart) + " of " + std::to_string(tally.all()));
+}
+
+// The first message cell that met both clients.
+void addClients(const Summary& summary, Sentences& sentences) {
+  for (const CellSummary& ring : summary.cells) {
+    if (ring.cell.client != kUringClient) continue;
+    Cell plain = ring.cell;
+    plain.client = kEpollClient;
+    for (const CellSummary& cell : summary.cells) {
+      const Comparison* one = cell.compare(kUring, kEpoll, "cpu_us");
+      const Comparison* other = ring.compare(kUring, kEpoll, "cpu_us");
+      if (!(cell.cell == plain) || !one || !other || !one->valid || !other->valid) continue;
+      return sentences.push_back("io_uring's gain depends on the client: " +
+                                 printed("%.2fx with one on epoll, %.2fx with one on io_uring",
+                                         one->ratio().median, other->ratio().median) +
+                                 " (" + nameOf(cell) + ")");
+    }
+  }
+}
+
+// What the A/A pairs say of the run, and the smallest differences that it could tell apart.
+void addSight(const Summary& summary, Sentences& sentences) {
+  std::vector<double> seen;
+  std::size_t pairs = 0, close = 0, apartByMistake = 0;
+  for (const CellSummary& cell : summary.cells) {
+    const Comparison* main = cell.main();
+    if (main != nullptr && main->valid && main->verdict.sees) {
+      seen.push_back(100 * *main->verdict.sees);
+    }
+    const Comparison* pair = cell.pair(primaryMetric(cell.cell));
+    if (pair == nullptr || !pair->valid || !pair->verdict.sees) continue;
+    ++pairs;
+    close += std::abs(std::log(pair->ratio().median)) <= std::log(1.02);
+    apartByMistake += pair->differs();
+  }
+  if (seen.empty() || pairs == 0) {
+    return sentences.push_back(
+        "what this run can see is not known: too few rounds, or no A/A pair");
+  }
+  const auto [least, most] = std::minmax_element(seen.begin(), seen.end());
+  sentences.push_back(
+      printed("this run sees differences from %.1f %% on in the middle cell "
+              "(%.1f %% to %.1f %%)",
+              median(seen), *least, *most));
+  sentences.push_back("two servers of one engine (A/A) lie within 2 % in " + std::to_string(close) +
+                      " of " + std::to_string(pairs) + " cells, and are told apart in " +
+                      std::to_string(apartByMistake));
 }
 
 }  // namespace
 
 std::string describe(const Cell& cell) {
-  std::string text = findWorkload(cell.workload)->describe(cell);
+  const Workload* workload = findWorkload(cell.workload);
+  std::string text = workload->describe(cell);
   if (cell.open()) text += " under " + std::to_string(std::lround(cell.load * 100)) + " % load";
+  if (cell.client != kEpollClient) text += ", client on " + cell.client;
   return text;
 }
 
-std::vector<std::string> sentencesOf(const Summary& summary, const Plan& plan) {
-  std::vector<std::string> sentences;
-  for (const Workload& workload : workloads()) {
-    for (const Sides& sides : allSides()) {
-      for (const std::string& metric :
-           {workload.primary, std::string("p50_us"), std::string("p99_us")}) {
-        const auto findings = findingsOf(summary.cells, workload.name, metric, sides);
-        if (findings.empty()) continue;
-        sentences.push_back(sentenceOf(findings, workload.name, metric, sides));
-      }
-    }
-    const std::string others = othersOf(summary, workload.name, plan);
-    if (!others.empty()) sentences.push_back(others);
+std::string wordsOf(const Comparison& comparison) {
+  if (!comparison.valid) return "not valid";
+  switch (comparison.verdict.word) {
+    case Word::kLess:
+      return "less";
+    case Word::kMore:
+      return "more";
+    case Word::kSame:
+      return "the same within " + std::to_string(comparison.verdict.within) + " %";
+    case Word::kNotApart:
+      return printed("not told apart: between %.2f and %.2f", comparison.ratio().interval.low,
+                     comparison.ratio().interval.high);
   }
+  return {};
+}
+
+std::vector<std::string> sentencesOf(const Summary& summary) {
+  Sentences sentences;
+  addCpu(summary, sentences);
+  addClients(summary, sentences);
+  addRates(summary, sentences);
+  addSight(summary, sentences);
   return sentences;
 }
 

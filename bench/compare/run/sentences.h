@@ -1,4 +1,4 @@
-// What an outcome says, in sentences.
+// What an outcome says, in a few sentences.
 #pragma once
 
 #include <string>
@@ -7,14 +7,18 @@
 namespace penstock::compare {
 
 struct Cell;
-struct Plan;
+struct Comparison;
 struct Summary;
 
-// "64 B at 50 connections, at 75 % load": the workload's words for it.
+// "64 B at 50 connections, under 75 % load, client on io_uring": the workload's words for it.
 std::string describe(const Cell& cell);
 
-// One or more for each workload: where io_uring needs more, less, or no different CPU than epoll,
-// wins and losses alike; and how the other engines stand.
-std::vector<std::string> sentencesOf(const Summary& summary, const Plan& plan);
+// One of: "less", "more", "the same within 2 %", "not told apart: between 0.97 and 1.06"; and "not
+// valid" where nothing may be said.
+std::string wordsOf(const Comparison& comparison);
+
+// What io_uring needs beside epoll and what the others need, what depends on the client, and what
+// the run could see: wins and losses alike. Eight at most, of one line each.
+std::vector<std::string> sentencesOf(const Summary& summary);
 
 }  // namespace penstock::compare

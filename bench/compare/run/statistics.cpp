@@ -2,44 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
+#include <numeric>
 
 namespace penstock::compare {
 namespace {
 
-constexpr int kResamples = 2000;
 constexpr double kTail = 0.025;
 
-std::vector<double> resampled(const std::vector<double>& values, std::mt19937_64& random) {
-  std::uniform_int_distribution<std::size_t> any(0, values.size() - 1);
-  std::vector<double> drawn(values.size());
-  for (double& value : drawn) value = values[any(random)];
-  return drawn;
-}
-
-template <class Statistic>
-Interval bootstrap(std::uint64_t seed, Statistic statistic) {
-  std::mt19937_64 random(seed);
-  std::vector<double> results(kResamples);
-  for (double& result : results) result = statistic(random);
-  return {quantile(results, kTail), quantile(results, 1 - kTail)};
+// How many means of pairs lie outside of the interval at either end; near enough to exact from six
+// values on, where it is 0: all of them.
+std::size_t signedRank(std::size_t count) {
+  constexpr double kDeviations = 1.96;
+  const auto n = static_cast<double>(count);
+  const double all = n * (n + 1) / 2;
+  const double rank = all / 2 - kDeviations * std::sqrt(all * (2 * n + 1) / 12) - 0.5;
+  return static_cast<std::size_t>(std::max(0.0, std::floor(rank)));
 }
 
 }  // namespace
 
-double median(std::vector<double> values) { return quantile(std::move(values), 0.5); }
-
-double quantile(std::vector<double> values, double share) {
+double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  const double place = share * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return std::lerp(values[below], values[above], place - static_cast<double>(below));
-}
-
-double spread(const std::vector<double>& values) {
-  const double middle = median(values);
-  return middle == 0 ? 0 : (quantile(values, 0.75) - quantile(values, 0.25)) / std::abs(middle);
+  const std::size_t middle = values.size() / 2;
+  if (values.size() % 2 == 1) return values[middle];
+  return std::midpoint(values[middle - 1], values[middle]);
 }
 
 // A median lies above the (rank + 1)th smallest value unless at most `rank` of `count` values lie
@@ -57,34 +43,23 @@ std::size_t exactRank(std::size_t count) {
   }
 }
 
-Estimate estimate(const std::vector<double>& values, std::uint64_t seed) {
+Estimate estimate(const std::vector<double>& values) {
   std::vector<double> sorted = values;
   std::sort(sorted.begin(), sorted.end());
   const std::size_t rank = exactRank(sorted.size());
-  Estimate result{median(values), {sorted[rank], sorted[sorted.size() - 1 - rank]}};
-  if (rank == 0) return result;  // No resampling reaches beyond the values.
-  const Interval drawn = bootstrap(
-      seed, [&values](std::mt19937_64& random) { return median(resampled(values, random)); });
-  result.interval.low = std::min(result.interval.low, drawn.low);
-  result.interval.high = std::max(result.interval.high, drawn.high);
-  return result;
+  return {median(values), {sorted[rank], sorted[sorted.size() - 1 - rank]}};
 }
 
-Estimate estimateShare(const std::vector<double>& parts, const std::vector<double>& wholes,
-                       std::uint64_t seed) {
-  std::uniform_int_distribution<std::size_t> any(0, parts.size() - 1);
-  const auto share = [&](auto&& next) {
-    double part = 0, whole = 0;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const std::size_t at = next(i);
-      part += parts[at];
-      whole += wholes[at];
+Estimate centre(const std::vector<double>& values) {
+  std::vector<double> means;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t j = i; j < values.size(); ++j) {
+      means.push_back(std::midpoint(values[i], values[j]));
     }
-    return whole > 0 ? part / whole : 0;
-  };
-  return {share([](std::size_t i) { return i; }), bootstrap(seed, [&](std::mt19937_64& random) {
-            return share([&](std::size_t) { return any(random); });
-          })};
+  }
+  std::sort(means.begin(), means.end());
+  const std::size_t rank = signedRank(values.size());
+  return {median(means), {means[rank], means[means.size() - 1 - rank]}};
 }
 
 double geometricMean(const std::vector<double>& values) {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kCountedLine = "counted ";
 constexpr double kWarmUpSeconds = 0.05;
-constexpr double kSeconds = 0.3;
+constexpr double kSeconds = 0.2;
 
 constexpr std::array kWaits{"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter",
                             "poll",       "ppoll",       "select",       "pselect6"};
@@ -89,9 +89,10 @@ namespace {
 
 void addTrace(const std::string& text, const LoadResult& load, SystemCalls& result) {
   const double from = static_cast<double>(load.openedAtNs) / 1e9;
-  const auto calls = callsInTrace(text, from, from + load.seconds);
+  const Slice& slice = load.slices.front();
+  const auto calls = callsInTrace(text, from, from + slice.seconds);
   if (calls.empty()) result.whyNot = "strace could not trace the server";
-  for (const auto& [name, count] : calls) result.perUnit[name] = count / load.units;
+  for (const auto& [name, count] : calls) result.perUnit[name] = count / slice.units;
 }
 
 }  // namespace
@@ -101,7 +102,7 @@ SystemCalls countSystemCalls(SampleRequest request) {
   const std::string strace = locateStrace();
   result.whyNot = request.cell.open() ? kNotInOpenLoop : strace.empty() ? kNoStrace : "";
   const bool traced = result.whyNot.empty();
-  if (!traced && !request.engine->isPenstock()) return result;
+  if (!traced && !request.engines.front()->isPenstock()) return result;
   const TraceFile file;
   // -D: strace is the grandchild, and the server our own child as ever.
   if (traced) {
@@ -111,14 +112,17 @@ SystemCalls countSystemCalls(SampleRequest request) {
   request.counts = true;
   request.warmUpSeconds = kWarmUpSeconds;
   request.seconds = kSeconds;
-  const Sample sample = takeSample(request);
+  request.rounds = 1;
+  const Sample sample = takeSamples(request).front();
   if (!sample.fault.empty()) {
     result.whyNot = sample.fault;
     return result;
   }
+  if (sample.load.slices.empty()) return result;  // Interrupted.
   if (traced) addTrace(readText(file.path()), sample.load, result);
   result.counts = countsIn(sample.lastLine);
-  result.units = sample.load.units;
+  result.units = sample.load.units();
+  result.socketBytes = static_cast<double>(sample.load.socketBytes);
   return result;
 }
 
@@ -126,6 +130,7 @@ nlohmann::json toJson(const SystemCalls& calls) {
   return {{"why_not", calls.whyNot},
           {"per_unit", calls.perUnit},
           {"units", calls.units},
+          {"socket_bytes", calls.socketBytes},
           {"counts", calls.counts ? toJson(*calls.counts) : nlohmann::json(nullptr)}};
 }
 
@@ -134,6 +139,7 @@ SystemCalls systemCallsFromJson(const nlohmann::json& json) {
   json.at("why_not").get_to(calls.whyNot);
   json.at("per_unit").get_to(calls.perUnit);
   json.at("units").get_to(calls.units);
+  json.at("socket_bytes").get_to(calls.socketBytes);
   if (!json.at("counts").is_null()) calls.counts = callCountsFromJson(json.at("counts"));
   return calls;
 }

@@ -26,6 +26,8 @@ struct SystemCalls {
   // What a server of ours has counted itself in this pass, strace or not, and the units of it.
   std::optional<CallCounts> counts{};
   double units = 0;
+  // In TCP buffers of the whole machine, while this server alone had connections.
+  double socketBytes = 0;
 
   double total() const;
   // Units for each call that waits for events: the size of a batch. 0: it never waits.

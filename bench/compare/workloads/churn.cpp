@@ -38,6 +38,7 @@ const WorkloadRegistration workload({
     .rank = 40,
     .unit = "connection",
     .purpose = "Connections that live for one message there and back.",
+    .sendsMessages = false,
     .cells = cells,
     .describe = describe,
     .service = [](const Cell&) { return Service{.name = "echo"}; },

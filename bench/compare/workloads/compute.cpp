@@ -1,9 +1,9 @@
 // Workload compute: an echo that works on each message for a while.
 #include <penstock/bench/compare/load/echo_load.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/bench/compare/workloads/echo_service.h>
 
-#include <chrono>
 #include <memory>
 
 namespace penstock::compare {
@@ -13,7 +13,7 @@ namespace {
 class ComputeService final : public EchoService {
  public:
   explicit ComputeService(const ServiceOptions& options)
-      : size_(options.size), work_(options.workUs) {}
+      : size_(options.size), workNs_(options.workUs * 1000.0) {}
 
   void dataReceived(Bytes bytes) override {
     for (pending_ += bytes.size(); pending_ >= size_; pending_ -= size_) work();
@@ -21,14 +21,10 @@ class ComputeService final : public EchoService {
   }
 
  private:
-  void work() const {
-    const auto end = std::chrono::steady_clock::now() + work_;
-    while (std::chrono::steady_clock::now() < end) {
-    }
-  }
+  void work() const { busyFor(workNs_); }
 
   const std::size_t size_;
-  const std::chrono::microseconds work_;
+  const double workNs_;
   std::size_t pending_ = 0;
 };
 

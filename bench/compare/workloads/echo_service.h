@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/bench/compare/cell.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/runtime/transport.h>
 
 #include <string>
@@ -12,7 +13,10 @@ namespace penstock::compare {
 class EchoService : public Protocol {
  public:
   void connectionMade(Transport& transport) override;
-  void dataReceived(Bytes bytes) override { transport_->write(bytes); }
+  void dataReceived(Bytes bytes) override {
+    Spin::spend();
+    transport_->write(bytes);
+  }
   void connectionLost(std::error_code) override {}
 
  protected:

@@ -30,7 +30,7 @@ std::vector<Cell> cells(Profile profile) {
 }
 
 std::string describe(const Cell& cell) {
-  return std::to_string(cell.connections) + " connections of which 10 are active";
+  return "memory of " + std::to_string(cell.connections) + " connections, 10 of them active";
 }
 
 const WorkloadRegistration workload({

@@ -1,5 +1,6 @@
 // Workload relay: two connections and the producer/consumer pair between them.
 #include <penstock/bench/compare/load/stream_load.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/relay.h>
@@ -13,7 +14,10 @@ namespace {
 // Somebody looks at the bytes: they come to user space, and are copied on.
 class Onlooker final : public RelayTap {
  public:
-  void passing(Transport&, Bytes bytes) override { seen_ += bytes.size(); }
+  void passing(Transport&, Bytes bytes) override {
+    Spin::spend();
+    seen_ += bytes.size();
+  }
 
  private:
   std::uint64_t seen_ = 0;
@@ -91,15 +95,22 @@ Cell cellOf(const char* variant, unsigned connections, const char* group = "") {
   return cell;
 }
 
+// The sink is the limit, so that it is about what the relay keeps meanwhile.
+Cell slowSink(unsigned connections) {
+  Cell cell = cellOf("slow", connections);
+  cell.metric = "peak_mib";
+  return cell;
+}
+
 std::vector<Cell> cells(Profile profile) {
   switch (profile) {
     case Profile::kQuick:
       return {cellOf("copy", 1)};
     case Profile::kStandard:
-      return {cellOf("copy", 1), cellOf("splice", 1), cellOf("slow", 8)};
+      return {cellOf("copy", 1), cellOf("splice", 1), slowSink(8)};
     case Profile::kFull:
       return {cellOf("copy", 1),   cellOf("copy", 8), cellOf("copy", 64), cellOf("splice", 1),
-              cellOf("splice", 8), cellOf("slow", 8), cellOf("slow", 64)};
+              cellOf("splice", 8), slowSink(8),       slowSink(64)};
     case Profile::kSpeed:
       return {cellOf("copy", 1, "relay"), cellOf("copy", 8, "relay"),
               cellOf("splice", 1, "spliced relay"), cellOf("splice", 8, "spliced relay")};
@@ -116,7 +127,7 @@ std::unique_ptr<Load> makeLoad(const LoadRequest& request) {
 }
 
 std::string describe(const Cell& cell) {
-  const std::string how = cell.variant == "slow"   ? "a sink of 64 MiB/s on "
+  const std::string how = cell.variant == "slow"   ? "memory, a sink of 64 MiB/s on "
                           : cell.variant == "copy" ? "bytes looked at on "
                                                    : "bytes not looked at on ";
   return how + std::to_string(cell.connections) +
@@ -135,6 +146,7 @@ const WorkloadRegistration workload({
     .unit = "MiB",
     .purpose = "One connection's bytes passed on to another, into a fast or a slow sink.",
     .hasLatency = false,
+    .sendsMessages = false,
     .cells = cells,
     .describe = describe,
     .service = service,

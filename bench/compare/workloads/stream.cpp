@@ -1,6 +1,7 @@
 // Workload stream: bytes without end, to the server, from it, and both ways.
 #include <penstock/bench/compare/load/stream_load.h>
 #include <penstock/bench/compare/pattern.h>
+#include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 
 #include <memory>
@@ -11,7 +12,7 @@ namespace {
 class Sink final : public Protocol {
  public:
   void connectionMade(Transport&) override {}
-  void dataReceived(Bytes) override {}
+  void dataReceived(Bytes) override { Spin::spend(); }
   void connectionLost(std::error_code) override {}
 };
 
@@ -30,6 +31,7 @@ class Source final : public Protocol, private Producer {
 
   // The pattern lives as long as the program, so none of it is copied.
   void resumeProducing() override {
+    Spin::spend();
     transport_->write(Buffer::ofStatic({Pattern::counting().at(sent_), kPortion}));
     sent_ += kPortion;
   }
@@ -107,6 +109,7 @@ const WorkloadRegistration workload({
     .unit = "MiB",
     .purpose = "Bytes without end: uploads, downloads, and both at once.",
     .hasLatency = false,
+    .sendsMessages = false,
     .cells = cells,
     .describe = describe,
     .service = service,
