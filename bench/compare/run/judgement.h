@@ -20,7 +20,7 @@ using Rounds = std::map<std::size_t, double>;
 inline constexpr std::size_t kFewestRounds = 6;
 
 // Over which the rounds are spread, in equal parts, each with new servers.
-inline constexpr std::size_t kSittings = 3;
+inline constexpr unsigned kSittings = 3;
 
 enum class Word {
   kLess,      // The whole interval lies below 1, by more than could be nothing.

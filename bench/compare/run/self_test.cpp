@@ -83,8 +83,7 @@ class Trial {
       std::shuffle(order.begin(), order.end(), random_);
       std::vector<const Engine*> shuffled;
       for (const std::size_t at : order) shuffled.push_back(engines[at]);
-      const auto samples = takeSamples(
-          requestOf(shuffled, plan_.rounds / static_cast<unsigned>(kSittings)), onRound);
+      const auto samples = takeSamples(requestOf(shuffled, plan_.rounds / kSittings), onRound);
       for (std::size_t place = 0; place < order.size(); ++place) {
         samples_[order[place]].add(samples[place]);
       }
