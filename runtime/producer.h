@@ -96,7 +96,6 @@ class Consumer {
 // consumerDetached(). Allocates nothing.
 class ConsumersOfProducer {
  public:
-  bool empty() const noexcept { return first_ == nullptr; }
   void add(Consumer& consumer) noexcept {
     consumer.next_ = first_;
     first_ = &consumer;

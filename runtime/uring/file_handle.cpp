@@ -53,7 +53,7 @@ void FileHandle::startReading() {
   if (inputEnded() || aborting()) return;
   reading_ = true;
   if (holdsInput() || heldEnd_) {
-    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    continueNextTurn();
   } else {
     doRead();
   }
@@ -72,7 +72,7 @@ void FileHandle::startWriting() {
 
 void FileHandle::stopForLending() {
   if (reads().inFlight()) loop().cancel(reads());
-  if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+  continueNextTurn();
 }
 
 // A poll of no event hears of errors and hang-ups all the same, and of the end of the input, after
@@ -95,7 +95,7 @@ void FileHandle::continueAfterLending() {
   if (reads().inFlight()) return loop().cancel(reads());
   readKind_ = ReadKind::kOnce;
   systemCalls().setNonBlocking(fd_.get(), false);
-  if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+  continueNextTurn();
 }
 
 // What was received before, nobody will hear once the connection is closing.
@@ -141,16 +141,16 @@ void FileHandle::lentCompleted(int result) {
 void FileHandle::doRead() {
   if (reads().inFlight() || disconnected()) return;
   if (mayLend()) {
-    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    continueNextTurn();
     return;
   }
   if (!reading_) return;
   if (holdsInput() || heldEnd_) {
-    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    continueNextTurn();
     return;
   }
   if (awaitsBulkBuffer()) {
-    if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+    continueNextTurn();
     return;
   }
   readKind_ = nextReadKind();
@@ -230,8 +230,12 @@ void FileHandle::filled(std::size_t count, std::uint32_t flags) {
   own ? loop().endBlockRead(block) : block.release();
 }
 
+void FileHandle::continueNextTurn() noexcept {
+  if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+}
+
 void FileHandle::deliverHeldSoon() noexcept {
-  if (wantsInput() && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+  if (wantsInput()) continueNextTurn();
 }
 
 // Over, or about to be: only an error that makes writing pointless still counts.
@@ -263,7 +267,7 @@ void FileHandle::readEnded(int result) {
     case 0:
       if (reading_ && !holdsInput()) return endOfInput();
       heldEnd_ = true;
-      if (reading_ && !ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+      if (reading_) continueNextTurn();
       return;
     case ENOBUFS:
       if (readKind_ == ReadKind::kOnce || readKind_ == ReadKind::kMultishot) {
@@ -275,7 +279,7 @@ void FileHandle::readEnded(int result) {
       if (readKind_ == ReadKind::kBlock) return;  // It was not readable after all.
       [[fallthrough]];
     case ENOMEM:
-      if (!ListNode<InDeferred>::linked()) loop().deferToNextTurn(*this);
+      continueNextTurn();
       return;
     case ECANCELED:
     case EINTR:

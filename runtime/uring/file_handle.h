@@ -82,6 +82,7 @@ class PENSTOCK_API FileHandle : public Connection,
   bool answers() const noexcept;
   void readCompleted(int result, std::uint32_t flags);
   void filled(std::size_t count, std::uint32_t flags);
+  void continueNextTurn() noexcept;
   void deliverHeldSoon() noexcept;
   void readEnded(int result);
   void readEndedLate(int result);
