@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Fails when an #include crosses a layer the wrong way.
 
-    examples, tests, bench, tools -> transports -> runtime/*.h <- runtime/epoll/
-                                                      ^        <- runtime/uring/
-                                       runtime/backends.cpp ----------^
+    examples, tests, bench, tools -> transports -> runtime/*.h
+                                   runtime/backends.cpp -> epoll/, uring/ -> core/ -> system/ -> parts/
 
 Usage: check_layers.py [--self-test]
 """
@@ -22,12 +21,15 @@ FAMILY_CALLS = r"sys/epoll\.h|liburing|linux/io_uring\.h"
 RULES = [
     (r"runtime/[^/]+\.h", f"{EPOLL}|{URING}", r""),
     (r"runtime/[^/]+\.cpp", f"{EPOLL}|{URING}", r"runtime/backends\.cpp"),
+    (r"runtime/(core|parts|system)/.*", f"{EPOLL}|{URING}", r""),
+    (r"runtime/parts/.*", r"penstock/runtime/(core|system)/|penstock/runtime/(reactor|transport)\.h", r""),
+    (r"runtime/system/.*", r"penstock/runtime/core/", r""),
     (r"runtime/.*", f"{TRANSPORTS}|{ABOVE}", r""),
     (r"runtime/epoll/.*", URING, r""),
     (r"runtime/uring/.*", EPOLL, r""),
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
     # The machine does no I/O.
-    (r"runtime/(consumer_mixin|write_buffer|timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
+    (r"runtime/(core/consumer_mixin|parts/write_buffer|parts/timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
     # io_uring stays in its folder, the stand-ins for its calls, the hand-written loops, and the load
     # generator, which uses nothing of the library.
     (
@@ -73,12 +75,16 @@ def check_tree(root):
 # (file, include, whether it is allowed): shows that each rule can fail, and need not.
 FIXTURES = [
     ("runtime/reactor.h", "penstock/runtime/epoll/reactor.h", False),
-    ("runtime/reactor.cpp", "penstock/runtime/uring/reactor.h", False),
+    ("runtime/core/reactor.cpp", "penstock/runtime/uring/reactor.h", False),
     ("runtime/backends.cpp", "penstock/runtime/uring/reactor.h", True),
     ("runtime/backends.cpp", "penstock/runtime/epoll/reactor.h", True),
-    ("runtime/reactor.cpp", "penstock/transports/tcp.h", False),
+    ("runtime/core/reactor.cpp", "penstock/transports/tcp.h", False),
     ("runtime/uring/stream.cpp", "penstock/transports/tcp.h", False),
     ("runtime/epoll/stream.cpp", "penstock/runtime/uring/ring.h", False),
+    ("runtime/parts/write_buffer.h", "penstock/runtime/core/connection.h", False),
+    ("runtime/parts/call_queue.h", "penstock/runtime/reactor.h", False),
+    ("runtime/system/pipe_pool.h", "penstock/runtime/core/connection.h", False),
+    ("runtime/core/connection.h", "penstock/runtime/parts/write_buffer.h", True),
     ("runtime/uring/stream.cpp", "penstock/runtime/epoll/reactor.h", False),
     ("runtime/uring/stream.cpp", "penstock/runtime/reactor.h", True),
     ("runtime/uring/ring.h", "liburing.h", True),
@@ -89,9 +95,9 @@ FIXTURES = [
     ("transports/tcp.cpp", "sys/epoll.h", False),
     ("transports/tcp.cpp", "liburing.h", False),
     ("transports/tcp.cpp", "penstock/tests/support/backend.h", False),
-    ("runtime/consumer_mixin.cpp", "sys/socket.h", False),
-    ("runtime/consumer_mixin.cpp", "unistd.h", False),
-    ("runtime/write_buffer.h", "sys/uio.h", True),
+    ("runtime/core/consumer_mixin.cpp", "sys/socket.h", False),
+    ("runtime/core/consumer_mixin.cpp", "unistd.h", False),
+    ("runtime/parts/write_buffer.h", "sys/uio.h", True),
     ("tools/doctor.cpp", "liburing.h", False),
     ("tests/support/simulated_ring.cpp", "liburing.h", True),
     ("bench/peers/raw_uring.cpp", "liburing.h", True),

@@ -1,7 +1,7 @@
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/epoll/reactor.h>
-#include <penstock/runtime/escaped.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/parts/escaped.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/probe.h>

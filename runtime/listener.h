@@ -3,9 +3,9 @@
 
 #include <penstock/runtime/handle.h>
 #include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/time.h>
-#include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
 #include <limits>

@@ -1,7 +1,7 @@
 // What a reactor logs, and who takes it.
 #pragma once
 
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <string_view>
 

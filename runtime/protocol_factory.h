@@ -1,9 +1,9 @@
 // ProtocolFactory: makes the protocol of each new connection.
 #pragma once
 
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/socket_address.h>
 #include <penstock/runtime/transport.h>
-#include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
 #include <memory>

@@ -1,20 +1,20 @@
 // Reactor: the loop. It owns what is open, keeps time, and runs callbacks.
 #pragma once
 
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/call_queue.h>
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/intrusive_list.h>
 #include <penstock/runtime/log.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/pipe_pool.h>
+#include <penstock/runtime/parts/buffer_pool.h>
+#include <penstock/runtime/parts/call_queue.h>
+#include <penstock/runtime/parts/intrusive_list.h>
+#include <penstock/runtime/parts/timer_queue.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/protocol_factory.h>
-#include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/remote.h>
+#include <penstock/runtime/system/pipe_pool.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
-#include <penstock/runtime/timer_queue.h>
-#include <penstock/runtime/unique_function.h>
 
 #include <sys/socket.h>
 #include <sys/types.h>

@@ -3,7 +3,7 @@
 
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/handle.h>
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <memory>
 #include <mutex>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/timer_queue.h>
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/timer_queue.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <cstdint>
 #include <memory>

@@ -3,9 +3,9 @@
 
 #include <penstock/runtime/handle.h>
 #include <penstock/runtime/listener.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/producer.h>
 #include <penstock/runtime/socket_address.h>
-#include <penstock/runtime/unique_function.h>
 
 #include <cstddef>
 #include <memory>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/tools/endpoint.h>
 #include <penstock/transports/resolver.h>

@@ -1,5 +1,5 @@
 // The `penstock` command: registers its subcommands and turns what goes wrong into one line.
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 #include <penstock/tools/command.h>
 
 #include <CLI/CLI.hpp>

@@ -1,7 +1,7 @@
 // Server: one listener, the sessions that came of it, and the way they end.
 #pragma once
 
-#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/tools/server_options.h>
 

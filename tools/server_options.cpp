@@ -1,5 +1,5 @@
 #include <penstock/runtime/backends.h>
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 #include <penstock/tools/server_options.h>
 
 #include <CLI/CLI.hpp>

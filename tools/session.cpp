@@ -1,4 +1,4 @@
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 #include <penstock/tools/session.h>
 #include <penstock/transports/address.h>
 

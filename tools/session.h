@@ -1,7 +1,7 @@
 // Session: a protocol of a Server, with its counts, its limit and its line in the log.
 #pragma once
 
-#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/tools/server.h>

@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/escaped.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/parts/escaped.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/socket.h>

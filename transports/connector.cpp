@@ -1,7 +1,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/socket.h>

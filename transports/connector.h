@@ -1,12 +1,12 @@
 // Connector: connecting to somewhere, and the connection that came of it.
 #pragma once
 
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/protocol_factory.h>
-#include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
-#include <penstock/runtime/unique_function.h>
 #include <penstock/transports/address.h>
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // LookupQueue: which look-up runs next, so that no reactor can keep the others from theirs.
 #pragma once
 
-#include <penstock/runtime/thread_pool.h>
+#include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/transports/resolver.h>
 
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/reactor.h>
 #include <penstock/transports/loopback.h>
 

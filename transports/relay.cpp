@@ -1,4 +1,4 @@
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/transports/relay.h>
 #include <penstock/transports/relay_end.h>

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/transport.h>
-#include <penstock/runtime/unique_function.h>
 
 #include <cstdint>
 #include <memory>

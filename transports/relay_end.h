@@ -1,7 +1,7 @@
 // RelayEnd: one side of a relay.
 #pragma once
 
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/transports/relay_state.h>
 #include <penstock/transports/splice_pipe.h>

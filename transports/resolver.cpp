@@ -1,6 +1,6 @@
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/reactor_object.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/transports/fork_gate.h>
 #include <penstock/transports/lookup_queue.h>

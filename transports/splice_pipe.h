@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/bytes.h>
-#include <penstock/runtime/pipe_pool.h>
+#include <penstock/runtime/system/pipe_pool.h>
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/transports/tcp.h>
 
 #include <stdexcept>

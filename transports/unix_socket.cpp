@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/transports/socket.h>
 #include <penstock/transports/socket_file.h>
 #include <penstock/transports/unix_socket.h>

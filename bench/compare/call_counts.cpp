@@ -1,7 +1,7 @@
 #include <penstock/bench/compare/call_counts.h>
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/ring_calls.h>
 #endif

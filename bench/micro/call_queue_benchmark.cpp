@@ -1,6 +1,6 @@
 // Calls for the loop, from its own thread and from others.
 #include <penstock/bench/micro/allocations.h>
-#include <penstock/runtime/call_queue.h>
+#include <penstock/runtime/parts/call_queue.h>
 
 #include <benchmark/benchmark.h>
 

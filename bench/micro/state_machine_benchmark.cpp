@@ -1,7 +1,7 @@
 // The producer/consumer machine alone: no loop, no kernel, every byte taken at once.
 #include <penstock/bench/micro/allocations.h>
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/core/consumer_mixin.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <benchmark/benchmark.h>
 

@@ -1,6 +1,6 @@
 // Timers, one and a million of them.
 #include <penstock/bench/micro/allocations.h>
-#include <penstock/runtime/timer_queue.h>
+#include <penstock/runtime/parts/timer_queue.h>
 
 #include <benchmark/benchmark.h>
 

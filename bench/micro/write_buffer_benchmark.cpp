@@ -1,7 +1,7 @@
 // A message on its way out: queued, gathered for the kernel, forgotten.
 #include <penstock/bench/micro/allocations.h>
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/buffer_pool.h>
+#include <penstock/runtime/parts/write_buffer.h>
 
 #include <benchmark/benchmark.h>
 

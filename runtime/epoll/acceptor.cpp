@@ -1,7 +1,7 @@
 #include <penstock/runtime/epoll/acceptor.h>
 #include <penstock/runtime/epoll/stream.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <sys/time.h>
 

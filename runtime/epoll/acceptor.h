@@ -1,8 +1,8 @@
 // epoll::Acceptor: a listening socket.
 #pragma once
 
+#include <penstock/runtime/core/listener_base.h>
 #include <penstock/runtime/epoll/reactor.h>
-#include <penstock/runtime/listener_base.h>
 
 namespace penstock::epoll {
 

@@ -1,6 +1,6 @@
 #include <penstock/runtime/epoll/connector.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <cerrno>
 #include <utility>

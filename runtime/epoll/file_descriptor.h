@@ -1,7 +1,7 @@
 // epoll::FileDescriptor: a byte stream that is read and written when the kernel says it is ready.
 #pragma once
 
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/export.h>
 

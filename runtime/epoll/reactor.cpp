@@ -4,7 +4,7 @@
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/epoll/stream.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <cerrno>
 #include <utility>

@@ -1,9 +1,9 @@
 // epoll::Reactor: ask when something is ready, then do it.
 #pragma once
 
+#include <penstock/runtime/core/receive_blocks.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/receive_blocks.h>
 
 #include <sys/epoll.h>
 

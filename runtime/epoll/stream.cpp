@@ -1,5 +1,5 @@
 #include <penstock/runtime/epoll/stream.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <utility>
 

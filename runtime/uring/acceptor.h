@@ -1,7 +1,7 @@
 // uring::Acceptor: a listening socket.
 #pragma once
 
-#include <penstock/runtime/listener_base.h>
+#include <penstock/runtime/core/listener_base.h>
 #include <penstock/runtime/uring/operation.h>
 #include <penstock/runtime/uring/reactor.h>
 

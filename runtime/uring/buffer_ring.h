@@ -1,7 +1,7 @@
 // BufferRing: receive buffers that the kernel picks from when data is there.
 #pragma once
 
-#include <penstock/runtime/buffer_pool.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 #include <penstock/runtime/uring/ring.h>
 
 #include <cstddef>

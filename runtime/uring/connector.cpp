@@ -1,5 +1,5 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/connector.h>
 
 #include <liburing.h>

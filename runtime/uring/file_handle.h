@@ -1,7 +1,7 @@
 // uring::FileHandle: a byte stream whose reads and writes the kernel completes.
 #pragma once
 
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/uring/operation.h>
 #include <penstock/runtime/uring/reactor.h>

@@ -1,6 +1,6 @@
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/connector.h>

@@ -1,9 +1,9 @@
 // uring::Reactor: ask for it to be done, hear when it is.
 #pragma once
 
+#include <penstock/runtime/core/receive_blocks.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/receive_blocks.h>
 #include <penstock/runtime/uring/operation.h>
 
 #include <sys/uio.h>

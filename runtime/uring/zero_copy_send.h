@@ -1,8 +1,8 @@
 // ZeroCopySend: a send whose bytes the network takes from where they lie.
 #pragma once
 
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/runtime/uring/operation.h>
-#include <penstock/runtime/write_buffer.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Triggers and signals: how a run begins and ends.
 #define BOOST_TEST_MODULE shutdown
-#include <penstock/runtime/reactor_object.h>
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>

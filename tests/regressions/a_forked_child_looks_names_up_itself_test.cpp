@@ -2,7 +2,7 @@
 // parent as idle, and its mutex could be held by one of them.
 #define BOOST_TEST_MODULE a_forked_child_looks_names_up_itself
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/thread_pool.h>
+#include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/forked_child.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/simulated_faults.h>
 #include <penstock/tests/support/simulated_file.h>
 #include <penstock/tests/support/simulated_network.h>

@@ -1,7 +1,7 @@
 // SplicingCalls: system calls of which those for splicing can be made to fail, and are counted.
 #pragma once
 
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <cstddef>
 #include <cstdint>

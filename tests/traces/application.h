@@ -3,7 +3,7 @@
 
 #include <penstock/tests/traces/trace.h>
 
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 
 #include <cstddef>
 #include <memory>

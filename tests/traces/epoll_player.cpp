@@ -3,7 +3,7 @@
 
 #include <penstock/runtime/epoll/file_descriptor.h>
 #include <penstock/runtime/epoll/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -4,7 +4,7 @@
 #include <penstock/tests/traces/application.h>
 #include <penstock/tests/traces/trace.h>
 
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
 
 #include <cstddef>
 #include <memory>

@@ -2,7 +2,7 @@
 #include <penstock/tests/traces/player.h>
 #include <penstock/tests/traces/scripted_ring.h>
 
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/reactor.h>
 

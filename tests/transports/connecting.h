@@ -1,7 +1,7 @@
 // What the connector tests share: two recorders, an outcome, and places to connect to.
 #pragma once
 
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/tcp.h>

@@ -1,6 +1,6 @@
 // relay(): it copies where splicing cannot go on, and nothing is lost, mixed or cut short by that.
 #define BOOST_TEST_MODULE relay_copying_again
-#include <penstock/runtime/pipe_pool.h>
+#include <penstock/runtime/system/pipe_pool.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/splicing_calls.h>
 #include <penstock/tests/transports/relaying.h>

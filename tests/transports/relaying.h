@@ -1,7 +1,7 @@
 // Two connections joined by relay(), with peers at both outer ends that send and check patterns.
 #pragma once
 
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>

@@ -1,6 +1,6 @@
 // The thread pool runs tasks, refuses too many, and joins its threads.
 #define BOOST_TEST_MODULE thread_pool
-#include <penstock/runtime/thread_pool.h>
+#include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/tests/support/printing.h>
 
 #include <signal.h>

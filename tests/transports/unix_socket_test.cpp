@@ -1,7 +1,7 @@
 // UNIX sockets: paths and abstract names, permissions, and files left behind.
 #define BOOST_TEST_MODULE unix_socket
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>

@@ -1,7 +1,7 @@
 // BufferPool: after a burst memory goes back, down to what is kept for the next.
 #define BOOST_TEST_MODULE buffer_pool_memory
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/buffer_pool.h>
+#include <penstock/runtime/parts/write_buffer.h>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,7 +1,7 @@
 // BufferPool: memory is handed out, counted and used again.
 #define BOOST_TEST_MODULE buffer_pool
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/buffer_pool.h>
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/unit/lending_block.h>
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,6 @@
 // CallQueue: what is added runs once, in order, in the next turn, whichever thread it came from.
 #define BOOST_TEST_MODULE call_queue
-#include <penstock/runtime/call_queue.h>
+#include <penstock/runtime/parts/call_queue.h>
 #include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,6 @@
 // ConnectionNames: whatever address it was given, it gives back.
 #define BOOST_TEST_MODULE connection_names
-#include <penstock/runtime/connection_names.h>
+#include <penstock/runtime/core/connection_names.h>
 #include <penstock/transports/address.h>
 
 #include <boost/test/unit_test.hpp>

@@ -1,8 +1,8 @@
 // The producer/consumer machine alone, for tests: no kernel, no loop, no socket.
 #pragma once
 
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/core/consumer_mixin.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,6 @@
 // What is done to the words of others before they are printed.
 #define BOOST_TEST_MODULE escaped
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 
 #include <boost/test/unit_test.hpp>
 

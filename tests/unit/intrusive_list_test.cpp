@@ -1,6 +1,6 @@
 // IntrusiveList: elements keep their order, leave at any time, and take themselves out.
 #define BOOST_TEST_MODULE intrusive_list
-#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 
 #include <boost/test/unit_test.hpp>
 

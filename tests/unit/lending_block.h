@@ -1,8 +1,8 @@
 // LendingBlock: memory that a write buffer may borrow, and that counts who refers to it.
 #pragma once
 
-#include <penstock/runtime/buffer_pool.h>
 #include <penstock/runtime/bytes.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SystemCalls: each does what its name says and returns -errno for a failure.
 #define BOOST_TEST_MODULE system_calls
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/printing.h>
 
 #include <arpa/inet.h>

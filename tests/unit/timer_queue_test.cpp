@@ -1,6 +1,6 @@
 // TimerQueue: what is due fires in the order of its deadlines, and only then.
 #define BOOST_TEST_MODULE timer_queue
-#include <penstock/runtime/timer_queue.h>
+#include <penstock/runtime/parts/timer_queue.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/printing.h>
 

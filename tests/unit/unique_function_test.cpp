@@ -1,6 +1,6 @@
 // UniqueFunction: holds one callable, moves with it, destroys it once.
 #define BOOST_TEST_MODULE unique_function
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/unique_function.h>
 #include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>

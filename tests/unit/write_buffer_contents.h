@@ -1,7 +1,7 @@
 // What write buffers are filled with in tests, and how their contents are looked at.
 #pragma once
 
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/write_buffer.h>
 
 #include <cstddef>
 #include <random>

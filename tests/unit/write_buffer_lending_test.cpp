@@ -1,7 +1,7 @@
 // WriteBuffer: received bytes are written on without a copy, and whatever is done to it, it is a
 // queue of bytes.
 #define BOOST_TEST_MODULE write_buffer_lending
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/unit/lending_block.h>
 #include <penstock/tests/unit/write_buffer_contents.h>

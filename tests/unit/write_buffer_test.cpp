@@ -1,6 +1,6 @@
 // WriteBuffer: bytes go out in the order they came, from addresses that do not change.
 #define BOOST_TEST_MODULE write_buffer
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/unit/write_buffer_contents.h>
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/parts/write_buffer.h>
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/buffer_pool.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <new>
 #include <vector>

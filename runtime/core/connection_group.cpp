@@ -1,5 +1,5 @@
-#include <penstock/runtime/connection_group.h>
-#include <penstock/runtime/listener_base.h>
+#include <penstock/runtime/core/connection_group.h>
+#include <penstock/runtime/core/listener_base.h>
 
 #include <cstring>
 

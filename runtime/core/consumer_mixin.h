@@ -2,8 +2,8 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/runtime/transport.h>
-#include <penstock/runtime/write_buffer.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,12 +1,12 @@
 // Connection: a transport with a protocol on it; what the families share beyond the machine.
 #pragma once
 
-#include <penstock/runtime/connection_names.h>
-#include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/core/connection_names.h>
+#include <penstock/runtime/core/consumer_mixin.h>
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/intrusive_list.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/reactor_object.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 
 #include <cstddef>
 #include <memory>

@@ -1,9 +1,9 @@
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
+#include <penstock/runtime/core/signal_watch.h>
+#include <penstock/runtime/core/unix_connects.h>
+#include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/signal_watch.h>
-#include <penstock/runtime/system_calls.h>
-#include <penstock/runtime/unix_connects.h>
-#include <penstock/runtime/write_buffer.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/thread_pool.h>
+#include <penstock/runtime/parts/thread_pool.h>
 
 #include <signal.h>
 

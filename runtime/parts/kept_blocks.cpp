@@ -1,5 +1,5 @@
-#include <penstock/runtime/buffer_pool.h>
-#include <penstock/runtime/kept_blocks.h>
+#include <penstock/runtime/parts/buffer_pool.h>
+#include <penstock/runtime/parts/kept_blocks.h>
 
 #include <utility>
 

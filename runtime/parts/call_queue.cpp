@@ -1,4 +1,4 @@
-#include <penstock/runtime/call_queue.h>
+#include <penstock/runtime/parts/call_queue.h>
 
 #include <utility>
 

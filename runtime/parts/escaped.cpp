@@ -1,4 +1,4 @@
-#include <penstock/runtime/escaped.h>
+#include <penstock/runtime/parts/escaped.h>
 
 #include <array>
 #include <cstdio>

@@ -1,7 +1,7 @@
 // ReceiveBlocks: memory to receive into, shared by the connections of a loop.
 #pragma once
 
-#include <penstock/runtime/buffer_pool.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <cstddef>
 #include <cstdint>

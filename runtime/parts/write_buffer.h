@@ -2,9 +2,9 @@
 #pragma once
 
 #include <penstock/runtime/buffer.h>
-#include <penstock/runtime/buffer_pool.h>
 #include <penstock/runtime/bytes.h>
 #include <penstock/runtime/export.h>
+#include <penstock/runtime/parts/buffer_pool.h>
 
 #include <sys/uio.h>
 

@@ -1,9 +1,9 @@
+#include <penstock/runtime/core/reactor_object.h>
+#include <penstock/runtime/core/unix_connects.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/reactor_object.h>
-#include <penstock/runtime/system_calls.h>
-#include <penstock/runtime/unix_connects.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
 #include <cerrno>

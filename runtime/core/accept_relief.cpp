@@ -1,7 +1,7 @@
-#include <penstock/runtime/accept_relief.h>
+#include <penstock/runtime/core/accept_relief.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <cerrno>
 #include <new>

@@ -1,7 +1,7 @@
-#include <penstock/runtime/escaped.h>
 #include <penstock/runtime/log.h>
+#include <penstock/runtime/parts/escaped.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/transport.h>
 
 #include <netdb.h>

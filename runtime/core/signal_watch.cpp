@@ -1,5 +1,5 @@
+#include <penstock/runtime/core/signal_watch.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/signal_watch.h>
 
 #include <sched.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <fcntl.h>
 #include <sys/eventfd.h>

@@ -1,7 +1,7 @@
 // ReactorObject: something open that a reactor owns: a stream, a listener, a connect.
 #pragma once
 
-#include <penstock/runtime/intrusive_list.h>
+#include <penstock/runtime/parts/intrusive_list.h>
 
 namespace penstock {
 

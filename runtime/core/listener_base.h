@@ -1,11 +1,11 @@
 // ListenerBase: what the listeners of both families share, which is all but accepting itself.
 #pragma once
 
-#include <penstock/runtime/accept_relief.h>
-#include <penstock/runtime/connection_group.h>
+#include <penstock/runtime/core/accept_relief.h>
+#include <penstock/runtime/core/connection_group.h>
+#include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/listener.h>
 #include <penstock/runtime/protocol_factory.h>
-#include <penstock/runtime/reactor_object.h>
 
 #include <cstddef>
 #include <memory>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/per_process.h>
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/per_process.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <cstddef>
 #include <memory>

@@ -1,5 +1,5 @@
-#include <penstock/runtime/pipe_pool.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/pipe_pool.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
 #include <utility>

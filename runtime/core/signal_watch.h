@@ -1,7 +1,7 @@
 // SignalWatch: signals, noticed in a handler and delivered in a loop.
 #pragma once
 
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <sys/types.h>
 

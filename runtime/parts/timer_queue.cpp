@@ -1,4 +1,4 @@
-#include <penstock/runtime/timer_queue.h>
+#include <penstock/runtime/parts/timer_queue.h>
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include <penstock/runtime/connection_names.h>
+#include <penstock/runtime/core/connection_names.h>
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
-#include <penstock/runtime/connection.h>
-#include <penstock/runtime/connection_group.h>
+#include <penstock/runtime/core/connection.h>
+#include <penstock/runtime/core/connection_group.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <sys/socket.h>
 

@@ -4,7 +4,7 @@
 #include <penstock/runtime/buffer.h>
 #include <penstock/runtime/bytes.h>
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/kept_blocks.h>
+#include <penstock/runtime/parts/kept_blocks.h>
 
 #include <cstddef>
 #include <cstdint>

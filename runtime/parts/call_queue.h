@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/unique_function.h>
+#include <penstock/runtime/parts/unique_function.h>
 
 #include <atomic>
 #include <cstddef>

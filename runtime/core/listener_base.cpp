@@ -1,8 +1,8 @@
-#include <penstock/runtime/connection.h>
+#include <penstock/runtime/core/connection.h>
+#include <penstock/runtime/core/listener_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/listener_base.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system_calls.h>
+#include <penstock/runtime/system/system_calls.h>
 
 #include <stdexcept>
 #include <string>

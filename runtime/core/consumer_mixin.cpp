@@ -1,4 +1,4 @@
-#include <penstock/runtime/consumer_mixin.h>
+#include <penstock/runtime/core/consumer_mixin.h>
 
 #include <algorithm>
 #include <limits>
