@@ -32,7 +32,7 @@ class PENSTOCK_API Remote {
   }
 
  private:
-  friend class Reactor;
+  friend class ReactorBase;
   struct State {
     explicit State(Reactor* of) noexcept : reactor(of) {}
     std::mutex mutex;

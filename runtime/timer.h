@@ -6,8 +6,6 @@
 #include <penstock/runtime/parts/unique_function.h>
 
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 namespace penstock {
 
@@ -53,24 +51,6 @@ class PENSTOCK_API DelayedCall {
 
   Entry* entry_ = nullptr;
   std::uint64_t use_ = 0;  // Entries are used again; this is the use that is meant.
-};
-
-// The calls of callLater(): entries are recycled, so that steady use allocates nothing.
-class DelayedCalls {
- public:
-  explicit DelayedCalls(Reactor& reactor) noexcept;
-  ~DelayedCalls();
-
-  DelayedCall callAt(TimePoint when, Callback callback);
-
- private:
-  friend class DelayedCall;
-  static void fired(TimerEntry& entry);
-  void recycle(DelayedCall::Entry& entry) noexcept;
-
-  Reactor& reactor_;
-  std::vector<std::unique_ptr<DelayedCall::Entry>> entries_;
-  std::vector<DelayedCall::Entry*> free_;  // Always has room for all entries.
 };
 
 }  // namespace penstock

@@ -1,6 +1,6 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/resolver.h>
@@ -90,13 +90,13 @@ bool isConnectedToItself(int fd, const Address& to) {
 }  // namespace
 
 Connector::Connector(Reactor& reactor, Outcome outcome, const ConnectOptions& options)
-    : reactor_(reactor),
+    : reactor_(ReactorBase::of(reactor)),
       outcome_(checked(std::move(outcome))),
       options_(checked(options)),
-      deadline_(reactor.deadlineAfter(options.timeout)),
+      deadline_(reactor_.deadlineAfter(options.timeout)),
       timer_(reactor, [this] { timerFired(); }),
       why_(ConnectionError::kUnresolved) {
-  reactor.adopt(*this);
+  reactor_.adopt(*this);
 }
 
 Connector::~Connector() = default;

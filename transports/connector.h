@@ -22,6 +22,7 @@ namespace penstock {
 class OwnedFd;
 class PendingLookup;
 class Reactor;
+class ReactorBase;
 class Resolver;
 
 // Called once if no connection comes about, never from inside the call that began it. An
@@ -109,7 +110,7 @@ class PENSTOCK_API Connector final : public ReactorObject {
   void fail() noexcept;
   void over() noexcept;
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   Outcome outcome_;
   const ConnectOptions options_;
   State state_ = State::kConnecting;

@@ -1,5 +1,5 @@
 #include <penstock/runtime/core/connection.h>
-#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/transports/loopback.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@ constexpr std::size_t kMostBytesPerTurn = 65536;  // Then others have their turn
 class Loopback final : public Connection {
  public:
   Loopback(Reactor& reactor, std::unique_ptr<Protocol> protocol)
-      : Connection(reactor, OwnedFd(), std::move(protocol)) {}
+      : Connection(ReactorBase::of(reactor), OwnedFd(), std::move(protocol)) {}
 
   static void join(Loopback& first, Loopback& second) noexcept {
     first.peer_ = &second;

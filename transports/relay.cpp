@@ -45,7 +45,7 @@ Relay relay(Transport& a, Transport& b, RelayOptions options) {
   if (&a == &b || &a.reactor() != &b.reactor()) {
     throw std::logic_error("relay: two different transports of one reactor are needed");
   }
-  auto state = std::make_shared<RelayState>(a.reactor(), std::move(options));
+  auto state = std::make_shared<RelayState>(ReactorBase::of(a.reactor()), std::move(options));
   auto endOfA = std::make_unique<RelayEnd>(a, state, 0);
   auto endOfB = std::make_unique<RelayEnd>(b, state, 1);
   RelayEnd& ofA = *endOfA;

@@ -1,5 +1,5 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/transports/relay_end.h>
 
@@ -27,7 +27,7 @@ RelayEnd::RelayEnd(Transport& own, std::shared_ptr<RelayState> state, std::size_
     : own_(own),
       state_(std::move(state)),
       number_(number),
-      pipe_(own.reactor().pipes()),
+      pipe_(ReactorBase::of(own.reactor()).pipes()),
       again_(own.reactor(), [this] { again(); }) {
   state_->add(*this, number);
 }
@@ -153,7 +153,7 @@ void RelayEnd::beginSplicing() {
   auto* far = dynamic_cast<Connection*>(&other_->own_);
   copied_ = 0;
   if (!own || !far || own->descriptor() < 0 || far->descriptor() < 0) return;
-  if (!own_.reactor().pipes().usable()) return;
+  if (!ReactorBase::of(own_.reactor()).pipes().usable()) return;
   spliceOwn(*own);
   other_->spliceOwn(*far);
 }
@@ -270,7 +270,7 @@ ssize_t RelayEnd::spliceFromOther(std::size_t most, bool bulk) {
     got = pipe_.fill(source, most, bulk);  // It may have come just now.
   }
   if (got > 0) return got;
-  if (SplicePipe::forbidden(got)) own_.reactor().pipes().refuse();
+  if (SplicePipe::forbidden(got)) ReactorBase::of(own_.reactor()).pipes().refuse();
   if (nothing(got) || SplicePipe::cannotSplice(got)) {
     stopSplicing();
   } else {
@@ -296,7 +296,7 @@ bool RelayEnd::moreWaits() {
 bool RelayEnd::drainPipe() {
   const int result = pipe_.drain(own_.descriptor());
   if (result == -EAGAIN) return false;
-  if (SplicePipe::forbidden(result)) own_.reactor().pipes().refuse();
+  if (SplicePipe::forbidden(result)) ReactorBase::of(own_.reactor()).pipes().refuse();
   if (SplicePipe::cannotSplice(result)) {
     stopSplicing();
   } else if (result < 0) {

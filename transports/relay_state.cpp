@@ -19,7 +19,7 @@ Duration timeFor(std::size_t bytes, std::uint64_t perSecond) {
 
 }  // namespace
 
-RelayState::RelayState(Reactor& reactor, RelayOptions options)
+RelayState::RelayState(ReactorBase& reactor, RelayOptions options)
     : reactor_(reactor), options_(std::move(options)), lastPassed_(reactor.now()) {
   if (options_.idleTimeout < Duration::zero()) {
     throw std::invalid_argument("relay: the idle timeout cannot be negative");

@@ -1,7 +1,7 @@
 // RelayState: what the two ends of a relay and its handles share.
 #pragma once
 
-#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/transports/relay.h>
 
@@ -19,7 +19,7 @@ class RelayEnd;
 // gone: they take themselves out, and the last one ends it.
 class RelayState {
  public:
-  RelayState(Reactor& reactor, RelayOptions options);
+  RelayState(ReactorBase& reactor, RelayOptions options);
 
   void add(RelayEnd& end, std::size_t number) noexcept { ends_[number] = &end; }
   void remove(RelayEnd& end, std::error_code why);
@@ -50,7 +50,7 @@ class RelayState {
   void watchIdleness();
   void over();
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   RelayOptions options_;
   std::array<RelayEnd*, 2> ends_{};  // Null once it is lost or replaced.
   std::array<std::uint64_t, 2> passed_{};

@@ -1,6 +1,6 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/transports/fork_gate.h>
 #include <penstock/transports/lookup_queue.h>
@@ -25,11 +25,11 @@ namespace {
 class Request final : public PendingLookup, public ReactorObject, public LookupClient {
  public:
   Request(Reactor& reactor, std::uint16_t port, ResolveHandler handler)
-      : reactor_(reactor),
+      : reactor_(ReactorBase::of(reactor)),
         port_(port),
         handler_(std::move(handler)),
         soon_(reactor, [this] { finish(std::move(known_)); }) {
-    reactor.adopt(*this);
+    reactor_.adopt(*this);
   }
 
   void finishSoon(Resolution result) {
@@ -83,7 +83,7 @@ class Request final : public PendingLookup, public ReactorObject, public LookupC
     reactor_.retire(*this);
   }
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   const std::uint16_t port_;
   ResolveHandler handler_;  // Empty once it was called.
   std::shared_ptr<LookupQueue> queue_;

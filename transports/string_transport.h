@@ -1,6 +1,7 @@
 // StringTransport: a transport for unit tests of protocols, without a reactor.
 #pragma once
 
+#include <penstock/runtime/core/handles.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/transport.h>
 

@@ -1,6 +1,6 @@
 #include <penstock/runtime/core/accept_relief.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <cerrno>
@@ -63,7 +63,7 @@ Kind kindOf(long error) noexcept {
 
 }  // namespace
 
-AcceptRelief::AcceptRelief(Reactor& reactor, Callback retry)
+AcceptRelief::AcceptRelief(ReactorBase& reactor, Callback retry)
     : reactor_(reactor), reserve_(systemCalls().openReserve()), retry_(reactor, std::move(retry)) {}
 
 AcceptRelief::Advice AcceptRelief::failed(long error, bool othersInFlight) {

@@ -8,6 +8,8 @@
 
 namespace penstock {
 
+class ReactorBase;
+
 // Holds one descriptor in reserve. When accepting fails with EMFILE or ENFILE it gives the reserve
 // up for one accept, closes that connection, so that its peer is told instead of left waiting, and
 // takes the reserve back. Then the listener pauses. It also pauses when memory is short, and when
@@ -16,7 +18,7 @@ namespace penstock {
 class AcceptRelief {
  public:
   // `retry` is called when the pause is over.
-  AcceptRelief(Reactor& reactor, Callback retry);
+  AcceptRelief(ReactorBase& reactor, Callback retry);
 
   // What to do about a failed accept.
   enum class Advice {
@@ -39,7 +41,7 @@ class AcceptRelief {
   Advice pause();
   void logOnce(long error, std::string_view whatNow);
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   OwnedFd reserve_;
   Timer retry_;
   unsigned failuresInARow_ = 0;

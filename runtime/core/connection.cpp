@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/core/connection_group.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <sys/socket.h>
@@ -20,7 +20,7 @@ constexpr std::size_t kWrittenPerTurn = 262144;
 
 }  // namespace
 
-Connection::Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
+Connection::Connection(ReactorBase& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
     : ConsumerMixin(reactor.buffers()),
       fd_(std::move(fd)),
       reactor_(reactor),
@@ -72,7 +72,7 @@ void Connection::leaveGroup() {
 
 template <class Call>
 void Connection::guarded(Call call) noexcept {
-  const Reactor::CallOut callOut(reactor_);
+  const ReactorBase::CallOut callOut(reactor_);
   try {
     call();
   } catch (...) {

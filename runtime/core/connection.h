@@ -3,7 +3,8 @@
 
 #include <penstock/runtime/core/connection_names.h>
 #include <penstock/runtime/core/consumer_mixin.h>
-#include <penstock/runtime/core/reactor_object.h>
+#include <penstock/runtime/core/loop_object.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/parts/intrusive_list.h>
@@ -16,8 +17,6 @@
 namespace penstock {
 
 class ConnectionGroup;
-struct InWriters;
-struct InDeferred;
 
 // Moves the bytes of a connection itself, on its descriptor. See Connection::lend().
 class DescriptorUser {
@@ -40,9 +39,7 @@ class DescriptorUser {
 // Owns the protocol and the descriptor, guards every callback, and carries out how connections
 // begin and end. A family (or an in-memory transport) adds how bytes move.
 // Twisted: tcp.Connection and the dispatch of posixbase.
-class PENSTOCK_API Connection : public ReactorObject,
-                                public ListNode<InWriters>,
-                                public ListNode<InDeferred>,
+class PENSTOCK_API Connection : public LoopObject,
                                 public ConsumerMixin {  // Last: there is room behind its flags.
  public:
   // Ends the connection now: stops the producer, gives the descriptor back, tells the protocol
@@ -51,7 +48,7 @@ class PENSTOCK_API Connection : public ReactorObject,
   void connectionLost(std::error_code why) final;
 
   int descriptor() const noexcept final { return fd_.get(); }
-  Reactor& reactor() const noexcept final { return reactor_; }
+  ReactorBase& reactor() const noexcept final { return reactor_; }
   TransportHandle handle() final;
 
   SocketAddress peerAddress() const noexcept final;
@@ -81,27 +78,12 @@ class PENSTOCK_API Connection : public ReactorObject,
 
   std::unique_ptr<Protocol> replaceProtocol(std::unique_ptr<Protocol> next) final;
 
-  // Called by the reactor once a turn while this is in its list of writers.
-  virtual void flush() = 0;
-
-  // Called by the reactor in the turn after Reactor::deferToNextTurn().
-  void runDeferred();
+  void runDeferred() final;
 
   void disconnectFromReactor() noexcept final;
 
-  // Runs `work` of this connection outside its protocol's callbacks. An exception, as for memory
-  // that is short, is logged and costs this connection, not the loop.
-  template <class Work>
-  void guard(Work work) noexcept {
-    try {
-      work();
-    } catch (...) {
-      workFailed();
-    }
-  }
-
  protected:
-  Connection(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
+  Connection(ReactorBase& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
   ~Connection() override;
 
   // The connection is there: starts reading, then tells the protocol, so that a pause from
@@ -181,9 +163,9 @@ class PENSTOCK_API Connection : public ReactorObject,
   void halfClose();
   void keepNames() noexcept;
   void leaveGroup();
-  void workFailed() noexcept;
+  void workFailed() noexcept final;
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   std::unique_ptr<Protocol> protocol_;
   DescriptorUser* user_ = nullptr;
   std::unique_ptr<WriteBuffer> held_;  // Received while nobody wanted it; null if nothing was.

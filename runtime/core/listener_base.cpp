@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/core/listener_base.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <stdexcept>
@@ -12,7 +12,7 @@ namespace penstock {
 
 // A drain that is under way.
 struct ListenerBase::Drain {
-  Drain(Reactor& reactor, Callback fired, Callback callback)
+  Drain(ReactorBase& reactor, Callback fired, Callback callback)
       : timer(reactor, std::move(fired)), done(std::move(callback)) {}
 
   Timer timer;  // The limit; at once when the last connection is over.
@@ -20,7 +20,8 @@ struct ListenerBase::Drain {
   TimePoint deadline;
 };
 
-ListenerBase::ListenerBase(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd)
+ListenerBase::ListenerBase(ReactorBase& reactor, OwnedFd fd, ProtocolFactory factory,
+                           Callback atEnd)
     : reactor_(reactor),
       fd_(std::move(fd)),
       factory_(std::move(factory)),
@@ -130,7 +131,7 @@ void ListenerBase::deliverTaken() noexcept {
 }
 
 void ListenerBase::deliver(Accepted accepted) noexcept {
-  const Reactor::CallOut callOut(reactor_);
+  const ReactorBase::CallOut callOut(reactor_);
   try {
     OwnedFd fd = std::move(accepted.fd);
     if (hook_) fd = hook_(std::move(fd), accepted.peer);

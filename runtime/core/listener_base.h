@@ -13,7 +13,7 @@
 
 namespace penstock {
 
-class Reactor;
+class ReactorBase;
 class Transport;
 
 // Decides when to accept and what becomes of what was: hands it to hook and factory one by one,
@@ -40,7 +40,7 @@ class ListenerBase : public Listener, public ReactorObject {
  protected:
   // `atEnd` is called when the listening ends, before the descriptor is closed. Throws
   // std::invalid_argument for an empty factory.
-  ListenerBase(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd);
+  ListenerBase(ReactorBase& reactor, OwnedFd fd, ProtocolFactory factory, Callback atEnd);
   ~ListenerBase() override;
 
   // The reactor owns it from here on; it accepts in turns to come.
@@ -95,7 +95,7 @@ class ListenerBase : public Listener, public ReactorObject {
   void drainTimer();
   void drained() noexcept;
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   OwnedFd fd_;
   ProtocolFactory factory_;
   Callback atEnd_;

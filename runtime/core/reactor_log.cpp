@@ -1,6 +1,6 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/log.h>
 #include <penstock/runtime/parts/escaped.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/transport.h>
 
@@ -48,7 +48,7 @@ Log logToStderr() {
   };
 }
 
-void Reactor::runCallback(Callback& callback) noexcept {
+void ReactorBase::runCallback(Callback& callback) noexcept {
   try {
     callback();
   } catch (...) {
@@ -57,14 +57,14 @@ void Reactor::runCallback(Callback& callback) noexcept {
 }
 
 // The one place where a line is made printable, whatever it repeats.
-void Reactor::log(LogRecord record) noexcept {
+void ReactorBase::log(LogRecord record) noexcept {
   try {
     std::string text(record.text);
     if (record.connection) text += nameOf(*record.connection);
     if (record.listener) text += nameOf(*record.listener);
     text = escaped(text, kMostLogged);
     record.text = text;
-    log_(record);
+    options_.log(record);
   } catch (const std::bad_alloc&) {
     logPlain(record);
   } catch (...) {  // A log that throws has nobody to tell.
@@ -72,16 +72,16 @@ void Reactor::log(LogRecord record) noexcept {
 }
 
 // Without memory: as it is, if it may be shown so.
-void Reactor::logPlain(LogRecord record) noexcept {
+void ReactorBase::logPlain(LogRecord record) noexcept {
   if (!isPrintable(record.text)) record.text = "penstock: no memory to tell what went wrong";
   try {
-    log_(record);
+    options_.log(record);
   } catch (...) {
   }
 }
 
-void Reactor::logException(std::string_view where, const Transport* connection,
-                           const Listener* listener) noexcept {
+void ReactorBase::logException(std::string_view where, const Transport* connection,
+                               const Listener* listener) noexcept {
   try {
     std::string line = "penstock: exception from ";
     line += where;

@@ -1,5 +1,5 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/signal_watch.h>
-#include <penstock/runtime/reactor.h>
 
 #include <sched.h>
 #include <signal.h>
@@ -84,7 +84,7 @@ void requireWatchable(int signal) {
 
 }  // namespace
 
-SignalWatch::SignalWatch(Reactor& reactor) : reactor_(reactor), process_(::getpid()) {
+SignalWatch::SignalWatch(ReactorBase& reactor) : reactor_(reactor), process_(::getpid()) {
   const Lock lock;
   publish();
 }

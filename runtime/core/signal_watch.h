@@ -12,7 +12,7 @@
 
 namespace penstock {
 
-class Reactor;
+class ReactorBase;
 
 // The signals that one reactor watches. The handler notes the number and wakes the loop, nothing
 // else. Several watches may have the same signal, and each hears of it. A signal's disposition is
@@ -26,7 +26,7 @@ class SignalWatch {
   using Id = std::uint64_t;
 
   // Throws std::length_error when too many reactors of this process watch signals.
-  explicit SignalWatch(Reactor& reactor);
+  explicit SignalWatch(ReactorBase& reactor);
 
   // Returns when no handler uses this any more.
   ~SignalWatch();
@@ -76,7 +76,7 @@ class SignalWatch {
   static void handle(int signal) noexcept;
   static void passOn(int signal) noexcept;
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   const pid_t process_;
   std::vector<Entry> entries_;
   Id lastId_ = 0;

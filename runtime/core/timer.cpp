@@ -1,4 +1,4 @@
-#include <penstock/runtime/reactor.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/timer.h>
 
 #include <utility>
@@ -28,9 +28,12 @@ Timer::Timer(Reactor& reactor, Callback callback)
       reactor_(reactor),
       callback_(required(std::move(callback), "Timer: the callback is empty")) {}
 
-void Timer::arm(Duration delay) { reactor_.timers().arm(*this, reactor_.deadlineAfter(delay)); }
+void Timer::arm(Duration delay) {
+  ReactorBase& base = ReactorBase::of(reactor_);
+  base.timers().arm(*this, base.deadlineAfter(delay));
+}
 
-void Timer::cancel() noexcept { reactor_.timers().cancel(*this); }
+void Timer::cancel() noexcept { ReactorBase::of(reactor_).timers().cancel(*this); }
 
 // The callback may destroy the timer, and what it has captured must outlive that.
 void Timer::fired(TimerEntry& entry) {
@@ -38,7 +41,7 @@ void Timer::fired(TimerEntry& entry) {
   bool gone = false;
   Callback callback = std::move(timer.callback_);
   timer.callback_ = StandIn(gone);
-  timer.reactor_.runCallback(callback);
+  ReactorBase::of(timer.reactor_).runCallback(callback);
   if (!gone) timer.callback_ = std::move(callback);
 }
 
@@ -63,7 +66,7 @@ bool DelayedCall::cancel() noexcept {
 
 bool DelayedCall::reset(Duration fromNow) {
   if (!active()) return false;
-  Reactor& reactor = entry_->owner.reactor_;
+  ReactorBase& reactor = entry_->owner.reactor_;
   reactor.timers().arm(*entry_, reactor.deadlineAfter(fromNow));
   return true;
 }
@@ -78,7 +81,7 @@ TimePoint DelayedCall::getTime() const noexcept {
   return active() ? entry_->deadline() : TimePoint{};
 }
 
-DelayedCalls::DelayedCalls(Reactor& reactor) noexcept : reactor_(reactor) {}
+DelayedCalls::DelayedCalls(ReactorBase& reactor) noexcept : reactor_(reactor) {}
 DelayedCalls::~DelayedCalls() = default;
 
 DelayedCall DelayedCalls::callAt(TimePoint when, Callback callback) {

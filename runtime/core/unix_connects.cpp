@@ -1,8 +1,8 @@
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/core/unix_connects.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/parts/intrusive_list.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ class UnixConnects::Attempt final : public PendingConnect,
                                     public ReactorObject,
                                     public ListNode<InConnectQueue> {
  public:
-  Attempt(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+  Attempt(ReactorBase& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
           ConnectHandler handler)
       : reactor_(reactor),
         fd_(std::move(fd)),
@@ -85,7 +85,7 @@ class UnixConnects::Attempt final : public PendingConnect,
     reactor_.retire(*this);
   }
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   OwnedFd fd_;
   const std::string to_;
   ConnectHandler handler_;  // Empty once it was called.
@@ -117,7 +117,7 @@ class UnixConnects::Queue {
   IntrusiveList<Attempt, InConnectQueue> waiting_;
 };
 
-UnixConnects::UnixConnects(Reactor& reactor)
+UnixConnects::UnixConnects(ReactorBase& reactor)
     : reactor_(reactor), retry_(reactor, [this] { retry(); }) {}
 
 UnixConnects::~UnixConnects() = default;

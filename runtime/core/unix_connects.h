@@ -14,7 +14,7 @@
 
 namespace penstock {
 
-class Reactor;
+class ReactorBase;
 
 // A UNIX socket connects at once or not at all. While the listener's backlog is full, a
 // non-blocking connect is told EAGAIN and nothing ever becomes ready (connect(2)); a blocking one
@@ -23,7 +23,7 @@ class Reactor;
 // not grow with their number, and nobody overtakes.
 class UnixConnects {
  public:
-  explicit UnixConnects(Reactor& reactor);
+  explicit UnixConnects(ReactorBase& reactor);
   ~UnixConnects();
   UnixConnects(const UnixConnects&) = delete;
   UnixConnects& operator=(const UnixConnects&) = delete;
@@ -42,7 +42,7 @@ class UnixConnects {
   void wait(Attempt& attempt) noexcept;
   void retry();
 
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   std::map<std::string, std::unique_ptr<Queue>> queues_;  // By the bytes of the address.
   Duration pause_ = kShortestPause;
   Timer retry_;

@@ -21,7 +21,7 @@ class Reactor::Waker final : public ReadyHandler {
   int event_;
 };
 
-Reactor::Reactor(ReactorOptions options) : penstock::Reactor(std::move(options)) {
+Reactor::Reactor(ReactorOptions options) : ReactorBase(std::move(options)) {
   const int epoll = systemCalls().epollCreate();
   if (epoll < 0) throwErrno(epoll, "epoll_create1");
   epoll_.reset(epoll);
@@ -79,7 +79,7 @@ OwnedFd Reactor::unwatch(OwnedFd fd) noexcept {
 void Reactor::readAgain(FileDescriptor& descriptor) noexcept { readAgain_.pushBack(descriptor); }
 
 void Reactor::flushSoon(FileDescriptor& descriptor) noexcept {
-  (inEvent_ ? fresh_ : writers_).pushBack(descriptor);
+  inEvent_ ? fresh_.pushBack(descriptor) : writers_.pushBack(descriptor);
 }
 
 bool Reactor::hasReadyWork() const noexcept { return !readAgain_.empty(); }
@@ -90,9 +90,9 @@ void Reactor::dispatch(Handle handle) {
   handle();
   inEvent_ = false;
   while (!fresh_.empty()) {
-    Connection& connection = fresh_.popFront();
-    writers_.pushBack(connection);
-    connection.guard([&] { static_cast<FileDescriptor&>(connection).doWriteEarly(); });
+    FileDescriptor& descriptor = fresh_.popFront();
+    writers_.pushBack(descriptor);
+    descriptor.guard([&] { descriptor.doWriteEarly(); });
   }
 }
 
@@ -106,7 +106,7 @@ void Reactor::handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept 
 }
 
 void Reactor::poll(std::optional<Duration> timeout) {
-  IntrusiveList<Connection, InDeferred> again;
+  IntrusiveList<FileDescriptor, InDeferred> again;
   again.append(readAgain_);  // What asks for another read now waits for the next turn.
   const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
   for (int i = 0; i < count; ++i) {
@@ -114,7 +114,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
     dispatch([&] { handleEvent(handler, events_[i].events); });
   }
   while (!again.empty()) {
-    auto& descriptor = static_cast<FileDescriptor&>(again.popFront());
+    FileDescriptor& descriptor = again.popFront();
     dispatch([&] { descriptor.guard([&] { descriptor.doRead(); }); });
   }
 }

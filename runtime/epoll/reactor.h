@@ -1,9 +1,9 @@
 // epoll::Reactor: ask when something is ready, then do it.
 #pragma once
 
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/receive_blocks.h>
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/reactor.h>
 
 #include <sys/epoll.h>
 
@@ -28,7 +28,7 @@ class ReadyHandler {
   ~ReadyHandler() = default;
 };
 
-class PENSTOCK_API Reactor : public penstock::Reactor {
+class PENSTOCK_API Reactor : public ReactorBase {
  public:
   explicit Reactor(ReactorOptions options);
   ~Reactor() override;
@@ -80,8 +80,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OwnedFd epoll_;
   OwnedFd event_;
   std::unique_ptr<Waker> waker_;
-  IntrusiveList<Connection, InDeferred> readAgain_;
-  IntrusiveList<Connection, InWriters> fresh_;  // Want to write since the present event began.
+  IntrusiveList<FileDescriptor, InDeferred> readAgain_;
+  IntrusiveList<FileDescriptor, InWriters> fresh_;  // Want to write since the present event began.
   bool inEvent_ = false;
   std::array<epoll_event, kEventsPerTurn> events_;
 };

@@ -34,25 +34,17 @@ std::uint64_t unheededCount = 0;
 
 std::unique_ptr<Ring> Reactor::openRing(const ReactorOptions& options) {
   RingCalls& calls = ringCalls();
-  return std::make_unique<Ring>(calls, calls.features() & ~options.uringFeaturesOff);
+  return std::make_unique<Ring>(calls, calls.features() & ~options.uring.featuresOff);
 }
 
 Reactor::Reactor(ReactorOptions options) : Reactor(std::move(options), openRing(options)) {}
 
 Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
-    : penstock::Reactor([&] {
-        ReactorOptions common;
-        common.log = std::move(options.log);
-        common.threadCallLimit = options.threadCallLimit;
-        common.bufferLimit = options.bufferLimit;
-        return common;
-      }()),
-      ring_(std::move(ring)),
-      multishotReceive_(options.uringMultishotReceive) {
+    : ReactorBase(std::move(options)), ring_(std::move(ring)) {
   if (ring_->has(kBufferRing)) {
     receiveRing_ = BufferRing::create(*ring_, kReceiveGroup, kSmallBuffers, kSmallRead);
   }
-  if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = options.uringZeroCopyFrom;
+  if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = this->options().uring.zeroCopyFrom;
   zeroCopySends_ = std::make_unique<ZeroCopySends>(buffers());
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
   const int event = systemCalls().eventfd();
@@ -213,7 +205,7 @@ msghdr& Reactor::messageOf(std::span<const iovec> runs) noexcept {
 }
 
 void Reactor::poll(std::optional<Duration> timeout) {
-  IntrusiveList<Connection, InDeferred> answered;
+  IntrusiveList<FileHandle, InDeferred> answered;
   answered.append(answering_);
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
   ++turn_;
@@ -233,18 +225,16 @@ void Reactor::poll(std::optional<Duration> timeout) {
 
 void Reactor::readAfterAnswers(FileHandle& handle) noexcept { answering_.pushBack(handle); }
 
-void Reactor::readOn(IntrusiveList<Connection, InDeferred>& answered) noexcept {
+void Reactor::readOn(IntrusiveList<FileHandle, InDeferred>& answered) noexcept {
   readsAfterAnswers_ = true;
   while (!answered.empty()) {
-    auto& handle = static_cast<FileHandle&>(answered.popFront());
+    FileHandle& handle = answered.popFront();
     handle.guard([&] { handle.doRead(); });
   }
   readsAfterAnswers_ = false;
 }
 
-void Reactor::deferUntilBuffersReturn(Connection& connection) noexcept {
-  starved_.pushBack(connection);
-}
+void Reactor::deferUntilBuffersReturn(FileHandle& handle) noexcept { starved_.pushBack(handle); }
 
 void Reactor::feedStarved() noexcept {
   if (receiveRing_ && !receiveRing_->anyWithKernel()) return;

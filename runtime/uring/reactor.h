@@ -1,9 +1,9 @@
 // uring::Reactor: ask for it to be done, hear when it is.
 #pragma once
 
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/receive_blocks.h>
 #include <penstock/runtime/export.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/uring/operation.h>
 
 #include <sys/uio.h>
@@ -27,7 +27,7 @@ class Ring;
 class ZeroCopySend;
 class ZeroCopySends;
 
-class PENSTOCK_API Reactor : public penstock::Reactor {
+class PENSTOCK_API Reactor : public ReactorBase {
  public:
   // Throws std::system_error when the kernel refuses a ring, or will refuse to enter it.
   static std::unique_ptr<Ring> openRing(const ReactorOptions& options);
@@ -81,9 +81,9 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   enum class BulkBuffer { kFree, kReturning, kHeldUp };
   BulkBuffer bulkBuffer() const noexcept;
 
-  // `connection` found the shared buffers, or the block reads, all in use: it is deferred once some
+  // `handle` found the shared buffers, or the block reads, all in use: it is deferred once some
   // have come back.
-  void deferUntilBuffersReturn(Connection& connection) noexcept;
+  void deferUntilBuffersReturn(FileHandle& handle) noexcept;
 
   // Whether this turn brings several completions. Then a handle that has answered has its next read
   // handed over behind the answers, by doRead(): the first peers may have replied by then.
@@ -95,7 +95,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::size_t zeroCopyFrom() const noexcept { return zeroCopyFrom_; }
   ZeroCopySend* takeZeroCopySend();  // Null: so many are in flight that this one must copy.
 
-  bool multishotReceive() const noexcept { return multishotReceive_; }
+  bool multishotReceive() const noexcept { return options().uring.multishotReceive; }
 
   const Ring& ring() const noexcept { return *ring_; }
   std::uint64_t turnNumber() const noexcept { return turn_; }
@@ -107,7 +107,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
 
-  using penstock::Reactor::submit;
+  using ReactorBase::submit;
   bool mayPollHere() const noexcept override;
   void poll(std::optional<Duration> timeout) override;
   void submit() override;
@@ -134,7 +134,7 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion) noexcept;
   void feedStarved() noexcept;
-  void readOn(IntrusiveList<Connection, InDeferred>& answered) noexcept;
+  void readOn(IntrusiveList<FileHandle, InDeferred>& answered) noexcept;
   void awaitWake();
   void announceWork() const noexcept;
   void awaitZeroCopySends();
@@ -150,8 +150,8 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   std::unique_ptr<Message[]> messages_;  // One for each place in the submission queue.
   std::uint64_t turn_ = 0;
   std::uint64_t bulkTakenIn_ = 0;  // The turn.
-  IntrusiveList<Connection, InDeferred> starved_;
-  IntrusiveList<Connection, InDeferred> answering_;
+  IntrusiveList<FileHandle, InDeferred> starved_;
+  IntrusiveList<FileHandle, InDeferred> answering_;
   unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
   mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
@@ -159,7 +159,6 @@ class PENSTOCK_API Reactor : public penstock::Reactor {
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
   std::unique_ptr<ZeroCopySends> zeroCopySends_;
   std::size_t zeroCopyFrom_ = 0;
-  const bool multishotReceive_;
   bool bringsSeveral_ = false;
   bool readsAfterAnswers_ = false;
   bool closing_ = false;

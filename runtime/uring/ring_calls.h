@@ -11,7 +11,7 @@
 namespace penstock::uring {
 
 // What the kernel was seen to do; see probeFeatures(). The bits of
-// ReactorOptions::uringFeaturesOff.
+// UringOptions::featuresOff.
 enum Feature : std::uint32_t {
   kDeferTaskrun = 1 << 0,      // IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN (6.1).
   kWaitTimeout = 1 << 1,       // IORING_ENTER_EXT_ARG: a time limit on the wait (5.11).

@@ -1,5 +1,6 @@
 // Triggers and signals: how a run begins and ends.
 #define BOOST_TEST_MODULE shutdown
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/reactor_object.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/once_asleep.h>
@@ -73,12 +74,14 @@ int statusOfChild(const std::function<int()>& child) {
 // Something open that the kernel does not let go of before it is told to.
 class Stuck final : public ReactorObject {
  public:
-  Stuck(Reactor& reactor, bool& held) : reactor_(reactor), held_(held) { reactor.adopt(*this); }
+  Stuck(Reactor& reactor, bool& held) : reactor_(ReactorBase::of(reactor)), held_(held) {
+    reactor_.adopt(*this);
+  }
   void disconnectFromReactor() noexcept override { reactor_.retire(*this); }
   bool inUseByKernel() const noexcept override { return held_; }
 
  private:
-  Reactor& reactor_;
+  ReactorBase& reactor_;
   bool& held_;
 };
 

@@ -31,7 +31,7 @@ PRIVATE_HEADERS = {"accept_relief.h", "connection_group.h", "fork_gate.h", "list
 # One function of each part, so that an export lost by mistake is noticed.
 EXPECTED_SYMBOLS = (
     "penstock::Reactor::create(",
-    "penstock::Reactor::callLater(",
+    "penstock::Reactor::create(",
     "penstock::capabilities()",
     "penstock::ConsumerMixin::registerProducer(",
     "penstock::epoll::FileDescriptor::FileDescriptor(",

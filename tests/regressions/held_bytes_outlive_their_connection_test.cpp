@@ -61,7 +61,7 @@ Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& be
   options.log = [](std::string_view) {};
   uring::Reactor reactor(std::move(options));
   auto [near, far] = kernel.pair(0, AF_INET);
-  reactor.openStream(std::move(near), std::make_unique<Ender>(outcome, end));
+  reactor.openStream(std::move(near), std::make_unique<Ender>(outcome, end), {});
   before(*outcome.transport);
   reactor.iterate(1ms);  // A read is in flight now, which the pause leaves to complete.
   outcome.transport->pauseProducing();

@@ -94,9 +94,9 @@ std::string chooseTestBackend(std::string_view name) {
 
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.backend = testBackend().family;
-  options.uringFeaturesOff |= testBackend().uringFeaturesOff;
-  options.uringMultishotReceive |= testBackend().uringMultishotReceive;
-  if (testBackend().uringZeroCopySend) options.uringZeroCopyFrom = kZeroCopyFrom;
+  options.uring.featuresOff |= testBackend().uringFeaturesOff;
+  options.uring.multishotReceive |= testBackend().uringMultishotReceive;
+  if (testBackend().uringZeroCopySend) options.uring.zeroCopyFrom = kZeroCopyFrom;
 #ifdef PENSTOCK_WITH_URING
   // Whether the real kernel has io_uring does not matter to the simulated one.
   if (testBackend().simulated && testBackend().family == Backend::kUring) {

@@ -142,8 +142,8 @@ class Phases final : public epoll::Reactor {
  public:
   using epoll::Reactor::poll;
   using epoll::Reactor::Reactor;
-  using penstock::Reactor::flushWriters;
-  using penstock::Reactor::runCalls;
+  using ReactorBase::flushWriters;
+  using ReactorBase::runCalls;
 };
 
 // epoll::Stream, except that being connected can come later than being made.

@@ -57,8 +57,8 @@ class ScriptedKernel final : public SystemCalls {
 // The reactor, whose turn is played phase by phase.
 class Phases final : public uring::Reactor {
  public:
-  using penstock::Reactor::flushWriters;
-  using penstock::Reactor::runCalls;
+  using ReactorBase::flushWriters;
+  using ReactorBase::runCalls;
   using uring::Reactor::poll;
   using uring::Reactor::Reactor;
   void submitPrepared() { submit(); }

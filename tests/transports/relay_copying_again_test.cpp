@@ -1,5 +1,6 @@
 // relay(): it copies where splicing cannot go on, and nothing is lost, mixed or cut short by that.
 #define BOOST_TEST_MODULE relay_copying_again
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/system/pipe_pool.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/splicing_calls.h>
@@ -51,7 +52,7 @@ std::vector<Pipe> takeAllPipes(Reactor& reactor, Splicing& calls) {
   std::vector<Pipe> pipes;
   calls.pipe = -EMFILE;
   Pipe pipe;
-  while (reactor.pipes().take(pipe) == 0) pipes.push_back(std::move(pipe));
+  while (ReactorBase::of(reactor).pipes().take(pipe) == 0) pipes.push_back(std::move(pipe));
   return pipes;
 }
 
@@ -72,7 +73,7 @@ BOOST_AUTO_TEST_CASE(what_a_filter_forbids_is_tried_once_and_all_bytes_arrive) {
 
         // A pipe, a splice into it, which may find nothing at first, and one out of it.
         BOOST_TEST(calls.calls <= 8U);
-        BOOST_TEST(!test.loop.reactor().pipes().usable());
+        BOOST_TEST(!ReactorBase::of(test.loop.reactor()).pipes().usable());
       }
     }
   }
@@ -90,7 +91,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused_for_now_is_copied) {
         checkAllPasses(test);
 
         BOOST_TEST(calls.calls < 20U);
-        BOOST_TEST(test.loop.reactor().pipes().usable());
+        BOOST_TEST(ReactorBase::of(test.loop.reactor()).pipes().usable());
       }
     }
   }
@@ -266,7 +267,7 @@ BOOST_AUTO_TEST_CASE(pipes_stay_as_small_as_they_are_made_for_small_messages) {
 BOOST_AUTO_TEST_CASE(only_so_many_pipes_of_a_loop_are_large) {
   Splicing& calls = splicing();
   ReactorFixture loop;
-  PipePool& pool = loop.reactor().pipes();
+  PipePool& pool = ReactorBase::of(loop.reactor()).pipes();
   std::vector<Pipe> pipes(2 * PipePool::kMostLarge);
 
   for (Pipe& pipe : pipes) {
@@ -283,7 +284,7 @@ BOOST_AUTO_TEST_CASE(only_so_many_pipes_of_a_loop_are_large) {
 BOOST_AUTO_TEST_CASE(pipes_that_nobody_uses_are_closed) {
   splicing();
   ReactorFixture loop;
-  PipePool& pool = loop.reactor().pipes();
+  PipePool& pool = ReactorBase::of(loop.reactor()).pipes();
   const std::size_t before = openDescriptors();
   std::vector<Pipe> pipes(3);
   for (Pipe& pipe : pipes) BOOST_REQUIRE(pool.take(pipe) == 0);
@@ -299,11 +300,11 @@ BOOST_AUTO_TEST_CASE(two_reactors_share_no_pipe) {
   splicing();
   ReactorFixture one, other;
   Pipe given, taken;
-  BOOST_REQUIRE(one.reactor().pipes().take(given) == 0);
+  BOOST_REQUIRE(ReactorBase::of(one.reactor()).pipes().take(given) == 0);
   const int fd = given.readEnd.get();
-  one.reactor().pipes().give(std::move(given));
+  ReactorBase::of(one.reactor()).pipes().give(std::move(given));
 
-  BOOST_REQUIRE(other.reactor().pipes().take(taken) == 0);
+  BOOST_REQUIRE(ReactorBase::of(other.reactor()).pipes().take(taken) == 0);
 
   BOOST_TEST(taken.readEnd.get() != fd);
 }

@@ -206,8 +206,8 @@ std::unique_ptr<Reactor> reactorOf(Backend family, Script& script) {
   ReactorOptions options;
   options.log = [](std::string_view) {};
   if (family == Backend::kEpoll) return std::make_unique<epoll::Reactor>(std::move(options));
-  options.uringMultishotReceive = script.pick(2) == 0;
-  options.uringFeaturesOff = static_cast<std::uint32_t>(script.random() & script.random());
+  options.uring.multishotReceive = script.pick(2) == 0;
+  options.uring.featuresOff = static_cast<std::uint32_t>(script.random() & script.random());
   return std::make_unique<uring::Reactor>(std::move(options));
 }
 

@@ -72,8 +72,8 @@ struct Scene {
 
   static ReactorOptions options(std::uint32_t featuresOff) {
     ReactorOptions options;
-    options.uringZeroCopyFrom = 64 * kKiB;
-    options.uringFeaturesOff = featuresOff;
+    options.uring.zeroCopyFrom = 64 * kKiB;
+    options.uring.featuresOff = featuresOff;
     return options;
   }
 

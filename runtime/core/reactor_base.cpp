@@ -1,8 +1,7 @@
-#include <penstock/runtime/core/connection.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/signal_watch.h>
 #include <penstock/runtime/core/unix_connects.h>
 #include <penstock/runtime/parts/write_buffer.h>
-#include <penstock/runtime/reactor.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <signal.h>
@@ -44,24 +43,27 @@ class Flagged {
 
 }  // namespace
 
-Reactor::Reactor(ReactorOptions options)
+ReactorBase::ReactorBase(ReactorOptions options)
     : calls_(options.threadCallLimit),
       remote_(std::make_shared<Remote::State>(this)),
       process_(::getpid()),
       thread_(std::this_thread::get_id()),
-      log_(options.log ? std::move(options.log) : logToStderr()) {
-  buffers_.setLimit(options.bufferLimit);
+      options_(std::move(options)) {
+  if (!options_.log) options_.log = logToStderr();
+  buffers_.setLimit(options_.bufferLimit);
   holders_.reserve(kHoldersKept);
 }
 
 Reactor::~Reactor() = default;
 
-void Reactor::run() {
+ReactorBase::~ReactorBase() = default;
+
+void ReactorBase::run() {
   takeThread();
   requireOwner();
-  if (running_) throw std::logic_error("Reactor::run: it is running already");
+  if (running_) throw std::logic_error("ReactorBase::run: it is running already");
   if (inTurn_ || callsOut_ > 0)
-    throw std::logic_error("Reactor::run: called from a callback of the loop");
+    throw std::logic_error("ReactorBase::run: called from a callback of the loop");
   const Flagged running(running_);
   for (const Phase phase : {Phase::kBefore, Phase::kDuring, Phase::kAfter}) {
     fire(Event::kStartup, phase);
@@ -75,7 +77,7 @@ void Reactor::run() {
 }
 
 // A turn waits only for what the kernel still has after one that did not.
-void Reactor::end() {
+void ReactorBase::end() {
   const Flagged ending(ending_);
   impatient_ = false;
   const TimePoint limit = now() + kEndLimit;
@@ -88,32 +90,32 @@ void Reactor::end() {
   }
 }
 
-void Reactor::takeThread() {
+void ReactorBase::takeThread() {
   if (!std::exchange(threadIsFinal_, true)) thread_ = std::this_thread::get_id();
   requireThread();
 }
 
-void Reactor::refuseThread() {
+void ReactorBase::refuseThread() {
   throw std::logic_error(
       "a reactor is for the thread that runs it (until then for the one that created it); "
       "other threads use callFromThread()");
 }
 
 // Where a system call more does not matter.
-void Reactor::requireOwner() const {
+void ReactorBase::requireOwner() const {
   requireThread();
   if (inForkedChild()) throw std::logic_error("the reactor is that of the parent process");
 }
 
-void Reactor::stop() {
+void ReactorBase::stop() {
   requireThread();
   stopping_ = true;
 }
 
-void Reactor::iterate(Duration wait) {
+void ReactorBase::iterate(Duration wait) {
   takeThread();
   if (inTurn_ || callsOut_ > 0)
-    throw std::logic_error("Reactor::iterate: called from a callback of the loop");
+    throw std::logic_error("ReactorBase::iterate: called from a callback of the loop");
   turn(wait);
   const Flagged inTurn(inTurn_);  // Flushing calls back, too.
   flushWriters();
@@ -121,7 +123,7 @@ void Reactor::iterate(Duration wait) {
 }
 
 // A stop() from inside the turn ends its wait as well.
-void Reactor::turn(std::optional<Duration> atMost) {
+void ReactorBase::turn(std::optional<Duration> atMost) {
   const Flagged inTurn(inTurn_);
   const bool stopped = stopping_;
   runCalls();
@@ -132,12 +134,12 @@ void Reactor::turn(std::optional<Duration> atMost) {
   reap();
 }
 
-std::optional<Duration> Reactor::timeUntilDue() const {
+std::optional<Duration> ReactorBase::timeUntilDue() const {
   if (hasUnsubmittedWork()) return Duration::zero();
   return waitTime(std::nullopt);
 }
 
-std::optional<Duration> Reactor::waitTime(std::optional<Duration> atMost) const {
+std::optional<Duration> ReactorBase::waitTime(std::optional<Duration> atMost) const {
   const bool workWaits =
       !calls_.empty() || !deferred_.empty() || !writers_.empty() || hasReadyWork();
   if (workWaits) return Duration::zero();
@@ -147,30 +149,30 @@ std::optional<Duration> Reactor::waitTime(std::optional<Duration> atMost) const 
   return atMost ? std::min(*atMost, untilDeadline) : untilDeadline;
 }
 
-void Reactor::runCalls() {
+void ReactorBase::runCalls() {
   if (signals_) deliverSignals();
   if (timers_.nextDeadline()) timers_.fireDue(now());
-  IntrusiveList<Connection, InDeferred> due;
+  IntrusiveList<LoopObject, InDeferred> due;
   due.append(deferred_);
   while (!due.empty()) {
-    Connection& connection = due.popFront();
-    connection.guard([&] { connection.runDeferred(); });
+    LoopObject& object = due.popFront();
+    object.guard([&] { object.runDeferred(); });
   }
   if (!calls_.empty()) {
     calls_.drain([this](Callback& callback) { runCallback(callback); });
   }
 }
 
-void Reactor::flushWriters() {
-  IntrusiveList<Connection, InWriters> due;
+void ReactorBase::flushWriters() {
+  IntrusiveList<LoopObject, InWriters> due;
   due.append(writers_);
   while (!due.empty()) {
-    Connection& connection = due.popFront();
-    connection.guard([&] { connection.flush(); });
+    LoopObject& object = due.popFront();
+    object.guard([&] { object.flush(); });
   }
 }
 
-void Reactor::reap() {
+void ReactorBase::reap() {
   if (retired_.empty()) return;
   IntrusiveList<ReactorObject, InReactor> candidates;
   candidates.append(retired_);
@@ -184,68 +186,69 @@ void Reactor::reap() {
   }
 }
 
-void Reactor::retire(ReactorObject& object) noexcept {
+void ReactorBase::retire(ReactorObject& object) noexcept {
   object.unlink();
   handles_.forget(&object);
   retired_.pushBack(object);
 }
 
-std::unique_ptr<WriteBuffer> Reactor::takeHolder() {
+std::unique_ptr<WriteBuffer> ReactorBase::takeHolder() {
   if (holders_.empty()) return std::make_unique<WriteBuffer>(buffers_);
   std::unique_ptr<WriteBuffer> holder = std::move(holders_.back());
   holders_.pop_back();
   return holder;
 }
 
-void Reactor::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
+void ReactorBase::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
   if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
 }
 
-void Reactor::writeSoon(Connection& connection) noexcept { writers_.pushBack(connection); }
+void ReactorBase::writeSoon(LoopObject& object) noexcept { writers_.pushBack(object); }
 
-void Reactor::writeLater(Connection& connection) noexcept {
-  stalled_.pushBack(connection);
+void ReactorBase::writeLater(LoopObject& object) noexcept {
+  stalled_.pushBack(object);
   if (!stallOver_.active()) stallOver_.arm(kStallPause);
 }
 
-void Reactor::deferToNextTurn(Connection& connection) noexcept { deferred_.pushBack(connection); }
+void ReactorBase::deferToNextTurn(LoopObject& object) noexcept { deferred_.pushBack(object); }
 
-TimePoint Reactor::now() const noexcept { return systemCalls().now(); }
+TimePoint ReactorBase::now() const noexcept { return systemCalls().now(); }
 
-TimePoint Reactor::deadlineAfter(Duration delay) const {
+TimePoint ReactorBase::deadlineAfter(Duration delay) const {
   requireThread();
   if (delay < Duration::zero()) throw std::invalid_argument("a delay cannot be negative");
   return later(now(), delay);
 }
 
-DelayedCall Reactor::callLater(Duration delay, Callback callback) {
+DelayedCall ReactorBase::callLater(Duration delay, Callback callback) {
   return delayedCalls_.callAt(deadlineAfter(delay),
                               required(std::move(callback), "callLater: the callback is empty"));
 }
 
-void Reactor::callSoon(Callback callback) {
+void ReactorBase::callSoon(Callback callback) {
   requireThread();
   calls_.add(required(std::move(callback), "callSoon: the callback is empty"));
 }
 
-bool Reactor::callFromThread(Callback callback) {
+bool ReactorBase::callFromThread(Callback callback) {
   required(callback, "callFromThread: the callback is empty");
   return calls_.addFromThread(callback, [this] { wake(); }) != CallQueue::Added::kRefused;
 }
 
-Reactor::TriggerId Reactor::addSystemEventTrigger(Phase phase, Event event, Callback callback) {
+ReactorBase::TriggerId ReactorBase::addSystemEventTrigger(Phase phase, Event event,
+                                                          Callback callback) {
   requireThread();
   required(callback, "addSystemEventTrigger: the callback is empty");
   triggers_.push_back({lastTrigger_ + 1, phase, event, std::move(callback)});
   return ++lastTrigger_;
 }
 
-bool Reactor::removeSystemEventTrigger(TriggerId id) {
+bool ReactorBase::removeSystemEventTrigger(TriggerId id) {
   requireThread();
   return std::erase_if(triggers_, [id](const Trigger& trigger) { return trigger.id == id; }) > 0;
 }
 
-void Reactor::callWhenRunning(Callback callback) {
+void ReactorBase::callWhenRunning(Callback callback) {
   requireThread();
   required(callback, "callWhenRunning: the callback is empty");
   if (running_) return runCallback(callback);
@@ -254,7 +257,7 @@ void Reactor::callWhenRunning(Callback callback) {
 
 // Triggers may add and remove triggers, so each round takes out the next one that matches. A
 // trigger runs once.
-void Reactor::fire(Event event, Phase phase) {
+void ReactorBase::fire(Event event, Phase phase) {
   for (;;) {
     const auto next = std::ranges::find_if(triggers_, [&](const Trigger& trigger) {
       return trigger.event == event && trigger.phase == phase;
@@ -266,31 +269,31 @@ void Reactor::fire(Event event, Phase phase) {
   }
 }
 
-SignalWatch& Reactor::signalWatch() {
+SignalWatch& ReactorBase::signalWatch() {
   requireThread();
   if (!signals_) signals_ = std::make_unique<SignalWatch>(*this);
   return *signals_;
 }
 
-Reactor::SignalId Reactor::onSignal(int signal, SignalCallback callback) {
+ReactorBase::SignalId ReactorBase::onSignal(int signal, SignalCallback callback) {
   required(callback, "onSignal: the callback is empty");
   return signalWatch().add(signal, std::make_shared<SignalCallback>(std::move(callback)));
 }
 
-bool Reactor::removeSignal(SignalId id) noexcept { return signals_ && signals_->remove(id); }
+bool ReactorBase::removeSignal(SignalId id) noexcept { return signals_ && signals_->remove(id); }
 
-void Reactor::stopOnSignals() {
+void ReactorBase::stopOnSignals() {
   onStopSignals([this](int) { stopSignalled(); });
 }
 
 // Whoever asks twice does not want to wait.
-void Reactor::stopSignalled() {
+void ReactorBase::stopSignalled() {
   if (ending_) impatient_ = true;
   stopping_ = true;
 }
 
 // The old ones go last: in between a signal would end the process.
-void Reactor::onStopSignals(SignalCallback callback) {
+void ReactorBase::onStopSignals(SignalCallback callback) {
   required(callback, "onStopSignals: the callback is empty");
   SignalWatch& watch = signalWatch();
   const auto callee = std::make_shared<SignalCallback>(std::move(callback));
@@ -300,7 +303,7 @@ void Reactor::onStopSignals(SignalCallback callback) {
   for (const SignalId old : std::exchange(stopSignals_, ids)) watch.remove(old);
 }
 
-void Reactor::deliverSignals() {
+void ReactorBase::deliverSignals() {
   signals_->deliver([this](SignalCallback& callback, int signal) {
     try {
       callback(signal);
@@ -310,21 +313,21 @@ void Reactor::deliverSignals() {
   });
 }
 
-Transport& Reactor::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
-                               const SocketAddress& peer) {
+Transport& ReactorBase::openStream(OwnedFd fd, std::unique_ptr<Protocol> protocol,
+                                   const SocketAddress& peer) {
   requireOwner();
   return makeStream(std::move(fd), required(std::move(protocol), "openStream: no protocol"), peer);
 }
 
-Listener& Reactor::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
+Listener& ReactorBase::openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) {
   requireOwner();
   return makeListener(std::move(fd),
                       required(std::move(factory), "openListener: the factory is empty"),
                       std::move(atEnd));
 }
 
-PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
-                                     ConnectHandler handler) {
+PendingConnect& ReactorBase::openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
+                                         ConnectHandler handler) {
   requireOwner();
   handler = required(std::move(handler), "openConnect: the handler is empty");
   if (to->sa_family != AF_UNIX) return makeConnect(std::move(fd), to, length, std::move(handler));
@@ -334,7 +337,7 @@ PendingConnect& Reactor::openConnect(OwnedFd fd, const sockaddr* to, socklen_t l
 
 // Each is told once, wherever in this a callback calls it again: the call that is under way takes
 // along what is there by then. One that is ending already is in no list.
-void Reactor::disconnectAll() {
+void ReactorBase::disconnectAll() {
   requireThread();
   disconnecting_.append(objects_);
   if (disconnectingAll_) return;
@@ -348,7 +351,7 @@ void Reactor::disconnectAll() {
 }
 
 // False: nothing is left, or what is left is opened anew faster than it ends.
-bool Reactor::disconnectMore(unsigned& rounds) noexcept {
+bool ReactorBase::disconnectMore(unsigned& rounds) noexcept {
   if (objects_.empty()) return !retired_.empty();
   if (rounds++ == kMostRoundsOfDisconnecting) {
     log("penstock: gave up disconnecting: callbacks of what has ended keep opening something");
@@ -358,10 +361,10 @@ bool Reactor::disconnectMore(unsigned& rounds) noexcept {
   return true;
 }
 
-bool Reactor::inForkedChild() const noexcept { return ::getpid() != process_; }
+bool ReactorBase::inForkedChild() const noexcept { return ::getpid() != process_; }
 
 // A signal has its old effect from here on: who does not want to wait ends the process.
-void Reactor::abandonAll() noexcept {
+void ReactorBase::abandonAll() noexcept {
   signals_.reset();
   if (inForkedChild()) return forgetAll();  // And leave alone what a thread may have locked.
   closeRemote();
@@ -386,7 +389,7 @@ void Reactor::abandonAll() noexcept {
 }
 
 // False: the kernel does not let this thread use the loop, or not any more.
-bool Reactor::pollAtEnd() noexcept {
+bool ReactorBase::pollAtEnd() noexcept {
   try {
     poll(retired_.empty() ? Duration::zero() : Duration(std::chrono::milliseconds(1)));
     return true;
@@ -396,13 +399,13 @@ bool Reactor::pollAtEnd() noexcept {
   }
 }
 
-void Reactor::closeRemote() noexcept {
+void ReactorBase::closeRemote() noexcept {
   const std::lock_guard lock(remote_->mutex);
   remote_->reactor = nullptr;
 }
 
 // Leaked, not freed: the kernel may still use it, or it is another process's.
-void Reactor::forgetAll() noexcept {
+void ReactorBase::forgetAll() noexcept {
   buffers_.closeKept();
   leaked_ = !objects_.empty() || !retired_.empty();
   while (!objects_.empty()) objects_.popFront();
