@@ -15,6 +15,7 @@ namespace penstock {
 
 class OwnedFd;
 class Protocol;
+class Connection;
 class Reactor;
 
 // One connection: a Consumer of what we send and a streaming Producer of what we receive.
@@ -85,6 +86,7 @@ class Transport : public Consumer, public Producer {
   virtual bool disconnected() const noexcept = 0;        // Over.
   virtual bool writeDisconnecting() const noexcept = 0;  // loseWriteConnection() was called.
   virtual bool writeDisconnected() const noexcept = 0;   // The half-close was carried out.
+  virtual bool inputEnded() const noexcept = 0;          // The peer sends nothing more.
   virtual Producer* producer() const noexcept = 0;       // Null when none is registered.
   virtual bool producerPaused() const noexcept = 0;
   virtual bool streamingProducer() const noexcept = 0;
@@ -100,6 +102,9 @@ class Transport : public Consumer, public Producer {
   virtual SocketAddress hostAddress() const noexcept { return {}; }
 
   virtual Reactor& reactor() const noexcept = 0;
+
+  // This, if its bytes may be moved on its descriptor by others: how a relay splices. Else null.
+  virtual Connection* spliceable() noexcept { return nullptr; }
 
   // A name for this connection that may be kept when it is over; see runtime/handle.h. Empty once
   // it is: in connectionLost(), use one from before.

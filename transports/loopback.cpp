@@ -1,5 +1,4 @@
-#include <penstock/runtime/core/connection.h>
-#include <penstock/runtime/core/reactor_base.h>
+#include <penstock/runtime/core/protocol_owner.h>
 #include <penstock/transports/loopback.h>
 
 #include <algorithm>
@@ -13,19 +12,20 @@ namespace {
 
 constexpr std::size_t kMostBytesPerTurn = 65536;  // Then others have their turn.
 
-class Loopback final : public Connection {
+class Loopback final : public ProtocolOwner {
  public:
   Loopback(Reactor& reactor, std::unique_ptr<Protocol> protocol)
-      : Connection(ReactorBase::of(reactor), OwnedFd(), std::move(protocol)) {}
+      : ProtocolOwner(ReactorBase::of(reactor), std::move(protocol)) {}
 
   static void join(Loopback& first, Loopback& second) noexcept {
     first.peer_ = &second;
     second.peer_ = &first;
   }
 
-  using Connection::deliveryLimit;
+  using ProtocolOwner::deliveryLimit;
   void open() { connectionMade(); }
 
+  int descriptor() const noexcept override { return -1; }
   void flush() override;
   bool inUseByKernel() const noexcept override { return false; }
 

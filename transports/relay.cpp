@@ -1,4 +1,4 @@
-#include <penstock/runtime/core/connection.h>
+#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/transports/relay.h>
 #include <penstock/transports/relay_end.h>
@@ -18,8 +18,7 @@ void check(const Transport& transport) {
   if (transport.producer()) {
     throw std::logic_error("relay: unregister the transports' producers first");
   }
-  const auto* connection = dynamic_cast<const Connection*>(&transport);
-  if (connection && connection->inputEnded()) {
+  if (transport.inputEnded()) {
     throw std::logic_error("relay: the input of a transport has ended already");
   }
 }

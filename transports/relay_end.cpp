@@ -149,10 +149,10 @@ void RelayEnd::otherReplaced() {
 // --- Splicing -----------------------------------------------------------------------------------
 
 void RelayEnd::beginSplicing() {
-  auto* own = dynamic_cast<Connection*>(&own_);
-  auto* far = dynamic_cast<Connection*>(&other_->own_);
+  Connection* const own = own_.spliceable();
+  Connection* const far = other_->own_.spliceable();
   copied_ = 0;
-  if (!own || !far || own->descriptor() < 0 || far->descriptor() < 0) return;
+  if (!own || !far) return;
   if (!ReactorBase::of(own_.reactor()).pipes().usable()) return;
   spliceOwn(*own);
   other_->spliceOwn(*far);
@@ -161,7 +161,7 @@ void RelayEnd::beginSplicing() {
 void RelayEnd::spliceOwn(Connection& connection) {
   connection_ = &connection;
   slowed_ = false;
-  connection.lend(*this);
+  connection.lendDescriptor(*this);
   connection.resumeProducing();  // A pause of the copying must not hold back what it received.
   connection.unregisterProducer();
   if (!other_->inputEnded_) connection.registerProducer(*this, Production::kPull);
@@ -181,7 +181,7 @@ void RelayEnd::copyOwn() {
   free_ = readable_ = false;
   copied_ = 0;
   again_.cancel();
-  connection.takeBack();
+  connection.takeDescriptorBack();
   if (isProducer()) {
     connection.unregisterProducer();
     connection.registerProducer(*this, Production::kStreaming);

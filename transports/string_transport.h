@@ -62,6 +62,7 @@ class PENSTOCK_API StringTransport final : public Transport {
   bool disconnected() const noexcept override { return false; }
   bool writeDisconnecting() const noexcept override { return writeDisconnecting_; }
   bool writeDisconnected() const noexcept override { return false; }
+  bool inputEnded() const noexcept override { return false; }
   Producer* producer() const noexcept override { return producer_; }
   bool producerPaused() const noexcept override { return false; }
   bool streamingProducer() const noexcept override { return streamingProducer_; }

@@ -1,15 +1,10 @@
 #include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/core/connection_group.h>
-#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/system_calls.h>
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <new>
-#include <stdexcept>
 #include <utility>
 
 namespace penstock {
@@ -21,13 +16,7 @@ constexpr std::size_t kWrittenPerTurn = 262144;
 }  // namespace
 
 Connection::Connection(ReactorBase& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol)
-    : ConsumerMixin(reactor.buffers()),
-      fd_(std::move(fd)),
-      reactor_(reactor),
-      protocol_(std::move(protocol)) {
-  if (!protocol_) throw std::invalid_argument("a connection needs a protocol, not a null one");
-  reactor.adopt(*this);
-}
+    : ProtocolOwner(reactor, std::move(protocol)), fd_(std::move(fd)) {}
 
 Connection::~Connection() { leaveGroup(); }
 
@@ -56,7 +45,7 @@ SocketAddress Connection::hostAddress() const noexcept {
 }
 
 // The protocol may ask for them when the descriptor is gone.
-void Connection::keepNames() noexcept {
+void Connection::aboutToEnd() noexcept {
   if (!fd_ || (group_ && !group_->host().empty())) return;
   const SocketAddress host = hostAddress();
   if (group_) group_->learnHost(host);
@@ -70,40 +59,6 @@ void Connection::leaveGroup() {
   if (ConnectionGroup* group = std::exchange(group_, nullptr)) group->connectionOver();
 }
 
-template <class Call>
-void Connection::guarded(Call call) noexcept {
-  const ReactorBase::CallOut callOut(reactor_);
-  try {
-    call();
-  } catch (...) {
-    reactor_.logException("a connection's callback", this);
-    connectionLost(ConnectionError::kProtocolFailed);
-  }
-}
-
-// In a catch block. Nearly always it was memory, and else that is as good a reason.
-void Connection::workFailed() noexcept {
-  reactor_.logException("the work of a connection", this);
-  connectionLost(std::make_error_code(std::errc::not_enough_memory));
-}
-
-// Where reading cannot begin, the protocol still hears of the beginning first.
-void Connection::connectionMade() {
-  setConnected();
-  bool reads = false;
-  try {
-    startReading();
-    reads = true;
-  } catch (const std::bad_alloc&) {
-  }
-  guarded([this] { protocol_->makeConnection(*this); });
-  if (!reads) connectionLost(std::make_error_code(std::errc::not_enough_memory));
-}
-
-void Connection::deliver(Bytes bytes) {
-  guarded([&] { protocol_->dataReceived(bytes); });
-}
-
 void Connection::received(Block& block, Bytes bytes) {
   if (!held_) bytes = bytes.subspan(deliverPieces(block, bytes));
   if (!bytes.empty() && mayWantInput()) hold(block, bytes);
@@ -111,12 +66,12 @@ void Connection::received(Block& block, Bytes bytes) {
 
 // How many of the bytes were delivered. What is written for them leaves before too much is.
 std::size_t Connection::deliverPieces(Block& block, Bytes bytes) {
-  const std::size_t mayQueue = reactor_.buffers().queuedBytes() + kWrittenPerTurn;
+  const std::size_t mayQueue = reactor().buffers().queuedBytes() + kWrittenPerTurn;
   std::size_t delivered = 0;
-  while (delivered < bytes.size() && wantsInput() && reactor_.buffers().queuedBytes() < mayQueue) {
+  while (delivered < bytes.size() && wantsInput() && reactor().buffers().queuedBytes() < mayQueue) {
     const Bytes piece = nextPiece(bytes.subspan(delivered));
     delivered += piece.size();
-    const BufferPool::Lending lending(reactor_.buffers(), block, piece);
+    const BufferPool::Lending lending(reactor().buffers(), block, piece);
     deliver(piece);
   }
   return delivered;
@@ -131,9 +86,9 @@ Bytes Connection::nextPiece(Bytes bytes) const noexcept {
 // alone.
 void Connection::hold(Block& block, Bytes bytes) {
   try {
-    if (!held_) held_ = reactor_.takeHolder();
+    if (!held_) held_ = reactor().takeHolder();
     if (bytes.size() <= kHeldAsCopy) return held_->appendCopy(bytes);
-    const BufferPool::Lending lending(reactor_.buffers(), block, bytes);
+    const BufferPool::Lending lending(reactor().buffers(), block, bytes);
     held_->append(bytes);
   } catch (const std::bad_alloc&) {
     abortFor(AbortReason::kNoMemory);
@@ -143,11 +98,11 @@ void Connection::hold(Block& block, Bytes bytes) {
 // What is being delivered is kept here: the protocol may lose the connection meanwhile.
 void Connection::deliverHeld() {
   std::unique_ptr<WriteBuffer> held = std::move(held_);
-  std::size_t mayQueue = reactor_.buffers().queuedBytes() + kWrittenPerTurn;
-  while (held && wantsInput() && !held->empty() && reactor_.buffers().queuedBytes() < mayQueue) {
+  std::size_t mayQueue = reactor().buffers().queuedBytes() + kWrittenPerTurn;
+  while (held && wantsInput() && !held->empty() && reactor().buffers().queuedBytes() < mayQueue) {
     const Bytes piece = nextPiece(held->front());
     if (Block* block = held->frontBlock()) {
-      const BufferPool::Lending lending(reactor_.buffers(), *block, piece);
+      const BufferPool::Lending lending(reactor().buffers(), *block, piece);
       deliver(piece);
     } else {
       deliver(piece);
@@ -156,88 +111,30 @@ void Connection::deliverHeld() {
     mayQueue -= piece.size();  // It was queued here.
   }
   if (held && held->empty()) {
-    reactor_.giveBack(std::move(held));
+    reactor().giveBack(std::move(held));
   } else if (mayWantInput()) {
     held_ = std::move(held);
   }
 }
 
 void Connection::hangUp(bool broken, bool hungUp) {
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (broken) systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  const int error = broken ? kind().takeError(fd_.get()) : 0;
   if (error != 0) return connectionLost(errorOf(-error));
   const bool writing = ListNode<InWriters>::linked() || bufferedBytes() > 0;
   if (hungUp && writing) connectionLost(ConnectionError::kLost);
 }
 
-void Connection::endOfInput() {
-  reading_ = false;
-  setInputEnded();
-  if (!isHalfCloseable()) return connectionLost({});
-  stopReading();
-  watchForHangUp();
-  guarded([this] { protocol_->readConnectionLost(); });
+Connection::Elsewhere Connection::elsewhere() const noexcept {
+  if (!user_) return Elsewhere::kNothing;
+  return user_->hasRest() ? Elsewhere::kBytes : Elsewhere::kMayCome;
 }
 
-bool Connection::written(std::size_t count) {
-  AfterWrite next = AfterWrite::kIdle;
-  guarded([&] { next = wrote(count); });
-  if (disconnected()) return false;
-  switch (next) {
-    case AfterWrite::kWriteMore:
-      return true;
-    case AfterWrite::kIdle:
-      if (takeFlushed()) guarded([this] { protocol_->flushed(); });
-      return false;
-    case AfterWrite::kClose:
-      connectionLost({});
-      return false;
-    case AfterWrite::kHalfClose:
-      halfClose();
-      return false;
-  }
-  return false;
-}
-
-void Connection::halfClose() {
-  shutdownWriting();
-  if (isHalfCloseable()) guarded([this] { protocol_->writeConnectionLost(); });
-}
-
-void Connection::connectionLost(std::error_code why) {
-  if (disconnected()) return;
-  const bool reset = endsInReset(why);
-  keepNames();
-  Producer* producer = setDisconnected();
-  ListNode<InReactor>::unlink();  // What is open does not include this any more.
-  stopReading();
-  ListNode<InWriters>::unlink();
-  ListNode<InDeferred>::unlink();
-  if (producer) guarded([producer] { producer->stopProducing(); });
-  letGo(reset);
-  guarded([&] { protocol_->connectionLost(why); });
-  leaveConsumers();
-  leaveGroup();
-  reactor_.retire(*this);
-}
-
-// A stream of which something is missing must not look complete to the peer: bytes that are not
-// sent, a producer that had more, or what a borrower met elsewhere. An echo, which is its own
-// producer, has no more than what it has sent.
-bool Connection::endsInReset(std::error_code why) const noexcept {
-  if (aborting() || why == ConnectionError::kAborted) return true;
-  const bool unsent = bufferedBytes() > 0 || (user_ && user_->hasRest());
-  const bool others = producerMayWrite() && producer() != static_cast<const Producer*>(this);
-  return unsent || (why && (user_ || others));
-}
-
-void Connection::lend(DescriptorUser& user) {
+void Connection::lendDescriptor(DescriptorUser& user) {
   user_ = &user;
   stopForLending();
 }
 
-void Connection::takeBack() {
+void Connection::takeDescriptorBack() {
   if (!std::exchange(user_, nullptr) || disconnected() || aborting()) return;
   continueAfterLending();
 }
@@ -256,66 +153,8 @@ void Connection::lentRestWritten() {
   if (disconnecting() || writeDisconnecting()) startWriting();
 }
 
-// Once it is over, nothing would empty a new one.
-TransportHandle Connection::handle() {
-  if (disconnected()) return {};
-  return reactor_.handles().make<Transport>(static_cast<ReactorObject*>(this), *this);
-}
-
-std::unique_ptr<Protocol> Connection::replaceProtocol(std::unique_ptr<Protocol> next) {
-  if (!next) throw std::invalid_argument("replaceProtocol: the next protocol is null");
-  next->attachTo(*this);
-  std::unique_ptr<Protocol> previous = std::exchange(protocol_, std::move(next));
-  previous->replaced();
-  return previous;
-}
-
-void Connection::startWriting() {
-  if (connected() && !aborting() && !ListNode<InWriters>::linked()) reactor_.writeSoon(*this);
-}
-
-void Connection::startAborting() {
-  ListNode<InWriters>::unlink();
-  ListNode<InDeferred>::unlink();  // Whatever it was put off for, this is for the next turn.
-  reactor_.deferToNextTurn(*this);
-}
-
-void Connection::runDeferred() {
-  if (aborting()) return connectionLost(reasonOfAbort());
-  continueDeferred();
-}
-
-void Connection::disconnectFromReactor() noexcept {
-  connectionLost(aborting() ? reasonOfAbort() : ConnectionError::kLost);
-}
-
-std::error_code Connection::reasonOfAbort() const noexcept {
-  switch (abortReason()) {
-    case AbortReason::kAsked:
-      return ConnectionError::kAborted;
-    case AbortReason::kBufferLimit:
-      return ConnectionError::kBufferLimit;
-    case AbortReason::kNoMemory:
-      return std::make_error_code(std::errc::not_enough_memory);
-  }
-  return ConnectionError::kAborted;
-}
-
-void Connection::shutdownWriting() noexcept { systemCalls().shutdown(fd_.get(), SHUT_WR); }
-
-// A description that has copies is not ended by closing one of its descriptors.
-void Connection::endSocket(bool reset) noexcept {
-  if (fd_ && !(reset && resetSocket())) systemCalls().shutdown(fd_.get(), SHUT_RDWR);
-}
-
-// False: a socket of this kind has no reset. connect(2) with AF_UNSPEC resets a TCP connection
-// whoever else holds it, unless a thread waits on a copy just now: then closing has to do it.
-bool Connection::resetSocket() noexcept {
-  const linger immediately{1, 0};
-  systemCalls().setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
-  const sockaddr nowhere{AF_UNSPEC, {}};
-  const int result = systemCalls().connect(fd_.get(), &nowhere, sizeof nowhere);
-  return result == 0 || result == -EBUSY;
+void Connection::endDescriptor(bool reset) noexcept {
+  if (fd_) kind().end(fd_.get(), reset);
 }
 
 }  // namespace penstock

@@ -58,7 +58,7 @@ class PENSTOCK_API ConsumerMixin : public Transport {
   bool producerPaused() const noexcept final { return producerPaused_; }
   bool streamingProducer() const noexcept final { return streamingProducer_; }
   std::size_t bufferedBytes() const noexcept final { return outgoing_.size(); }
-  bool inputEnded() const noexcept { return inputEnded_; }
+  bool inputEnded() const noexcept final { return inputEnded_; }
 
  protected:
   explicit ConsumerMixin(BufferPool& pool) noexcept : outgoing_(pool) {}

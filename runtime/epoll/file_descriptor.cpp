@@ -180,7 +180,7 @@ void FileDescriptor::waitForSpace() noexcept {
 
 // A copy of the descriptor elsewhere would keep it in epoll, for an object that is gone.
 void FileDescriptor::letGo(bool reset) noexcept {
-  endSocket(reset);
+  endDescriptor(reset);
   fd_ = loop().unwatch(std::move(fd_));
   fd_.reset();
 }

@@ -49,7 +49,6 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
   virtual ssize_t writeSome(std::span<const iovec> from) = 0;
 
  private:
-  static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
   static constexpr std::size_t kMostRunsPerWrite = 64;
   static constexpr std::uint8_t kFullReadsForBulk = 2;
 

@@ -7,9 +7,7 @@
 
 #include <poll.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -19,17 +17,17 @@ FileHandle::FileHandle(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> p
     : Connection(reactor, std::move(fd), std::move(protocol)),
       OperationNode<Reading>(&readCompletes),
       OperationNode<Writing>(&writeCompletes),
-      OperationNode<Watching>(&watchCompletes) {
-  if (reactor.zeroCopyFrom() > 0) {
-    zeroCopyFrom_ = static_cast<std::uint8_t>(std::bit_width(reactor.zeroCopyFrom() - 1));
-  }
-  if (!reactor.multishotReceive() || !reactor.ring().has(kMultishotReceive)) return;
-  multishotWorks_ = !isUnixSocket(fd_.get());
-}
+      OperationNode<Watching>(&watchCompletes),
+      zeroCopyFrom_(reactor.zeroCopyFrom()) {}
 
 FileHandle::~FileHandle() {
   if (readBlock_) readBlock_->release();
   for (ZeroCopySend* send = zeroCopies_; send; send = send->next) send->ownerGone();
+}
+
+void FileHandle::open() {
+  if (loop().multishotReceive() && readsMultishot()) policy_.allowMultishot();
+  connectionMade();
 }
 
 Reactor& FileHandle::loop() const noexcept { return static_cast<Reactor&>(reactor()); }
@@ -140,41 +138,26 @@ void FileHandle::lentCompleted(int result) {
 
 void FileHandle::doRead() {
   if (reads().inFlight() || disconnected()) return;
-  if (mayLend()) {
-    continueNextTurn();
-    return;
-  }
+  if (mayLend()) return continueNextTurn();
   if (!reading_) return;
-  if (holdsInput() || heldEnd_) {
-    continueNextTurn();
-    return;
+  if (holdsInput() || heldEnd_ || awaitsBulkBuffer()) return continueNextTurn();
+  readKind_ = policy_.next(loop().receiveRing() != nullptr);
+  if (readKind_ != ReadKind::kBlock || takeBlock()) submitRead();
+}
+
+// False: there is none now; what follows from that is seen to.
+bool FileHandle::takeBlock() {
+  if (!loop().mayBeginBlockRead()) {
+    if (!ListNode<InDeferred>::linked()) loop().deferUntilBuffersReturn(*this);
+    return false;
   }
-  if (awaitsBulkBuffer()) {
-    continueNextTurn();
-    return;
-  }
-  readKind_ = nextReadKind();
-  if (readKind_ == ReadKind::kBlock) {
-    if (!loop().mayBeginBlockRead()) {
-      if (!ListNode<InDeferred>::linked()) loop().deferUntilBuffersReturn(*this);
-      return;
-    }
-    readBlock_ = loop().beginBlockRead(isBulk());
-    if (!readBlock_) return abortFor(AbortReason::kNoMemory);
-  }
-  submitRead();
+  readBlock_ = loop().beginBlockRead(policy_.isBulk());
+  if (!readBlock_) abortFor(AbortReason::kNoMemory);
+  return readBlock_ != nullptr;
 }
 
 bool FileHandle::awaitsBulkBuffer() const noexcept {
-  return isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kReturning;
-}
-
-// Small messages share a ring of small buffers, which costs one operation and no memory of a
-// connection's own. Large ones arrive whole in a block, which is taken only when something is
-// there.
-FileHandle::ReadKind FileHandle::nextReadKind() const noexcept {
-  if (large_ || !loop().receiveRing()) return readable_ ? ReadKind::kBlock : ReadKind::kReadiness;
-  return multishotWorks_ ? ReadKind::kMultishot : ReadKind::kOnce;
+  return policy_.isBulk() && loop().bulkBuffer() == Reactor::BulkBuffer::kReturning;
 }
 
 void FileHandle::submitRead() {
@@ -182,26 +165,27 @@ void FileHandle::submitRead() {
     if (readKind_ == ReadKind::kReadiness) {
       return io_uring_prep_poll_add(&entry, fd_.get(), POLLIN);
     }
-    if (readKind_ == ReadKind::kBlock) {
-      return prepareRead(entry, {readBlock_->data, readBlock_->capacity});
-    }
-    prepareRead(entry, {});
+    prepareRead(entry, request());
+    if (readKind_ == ReadKind::kBlock) return;
     entry.flags |= IOSQE_BUFFER_SELECT;
     entry.buf_group = loop().receiveRing()->group();
-    if (readKind_ == ReadKind::kMultishot) {
-      entry.ioprio |= IORING_RECV_MULTISHOT;
-    } else if (!readable_ && !loop().readsAfterAnswers()) {
-      // Not for a multishot: it would take what it finds ready for one event, and miss the end that
-      // came with the bytes.
-      entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
-    }
   });
+}
+
+// A multishot that polls first would take what it finds ready for one event, and miss the end that
+// came with the bytes.
+ReadRequest FileHandle::request() const noexcept {
+  if (readKind_ == ReadKind::kBlock) {
+    return {{readBlock_->data, readBlock_->capacity}, ReadMode::kPresent, false};
+  }
+  if (readKind_ == ReadKind::kMultishot) return {{}, ReadMode::kMultishot, false};
+  return {{}, ReadMode::kNext, !policy_.readable() && !loop().readsAfterAnswers()};
 }
 
 void FileHandle::readCompleted(int result, std::uint32_t flags) {
   if (readKind_ == ReadKind::kLent) return lentCompleted(result);
   if (readKind_ == ReadKind::kReadiness && result > 0) {
-    readable_ = true;
+    policy_.found(true);
   } else if (result > 0) {
     filled(static_cast<std::size_t>(result), flags);
   } else {
@@ -215,16 +199,19 @@ void FileHandle::readCompleted(int result, std::uint32_t flags) {
 // Of several, and what comes next is not there yet: it will be a reply to what is written now.
 bool FileHandle::answers() const noexcept {
   return loop().bringsSeveral() && ListNode<InWriters>::linked() && !reads().inFlight() &&
-         !readable_;
+         !policy_.readable();
 }
 
 // Whatever becomes of the bytes, their block goes back.
 void FileHandle::filled(std::size_t count, std::uint32_t flags) {
   const bool own = readBlock_ != nullptr;
   Block& block = own ? *std::exchange(readBlock_, nullptr) : loop().receiveRing()->filled(flags);
-  readable_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
-  noteSize(count, block.capacity);
-  continues_ = readable_;
+  policy_.brought(count, block.capacity, Reactor::kSmallRead,
+                  (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0);
+  // A multishot read that has become large makes room for reads of blocks.
+  if (policy_.isLarge() && readKind_ == ReadKind::kMultishot && reads().inFlight()) {
+    loop().cancel(reads());
+  }
   received(block, {block.data, count});
   if (holdsInput()) deliverHeldSoon();
   own ? loop().endBlockRead(block) : block.release();
@@ -244,25 +231,8 @@ void FileHandle::readEndedLate(int result) {
   if (broken && !disconnected() && !aborting()) connectionLost(errorOf(result));
 }
 
-// What a message of several reads ends in says nothing of the next one. A multishot read that has
-// become large makes room for reads of blocks.
-void FileHandle::noteSize(std::size_t count, std::size_t room) noexcept {
-  const bool ownBlock = room > Reactor::kSmallRead;
-  if (!ownBlock) {
-    large_ = count == room && readable_;
-  } else if (!continues_) {
-    large_ = count > Reactor::kSmallRead;
-  }
-  if (large_ && readKind_ == ReadKind::kMultishot && reads().inFlight()) loop().cancel(reads());
-  if (count < room / 2) {
-    fullReads_ = 0;
-  } else if (ownBlock && count == room && fullReads_ < kFullReadsForBulk) {
-    ++fullReads_;
-  }
-}
-
 void FileHandle::readEnded(int result) {
-  readable_ = false;
+  policy_.found(false);
   switch (-result) {
     case 0:
       if (reading_ && !holdsInput()) return endOfInput();
@@ -319,10 +289,10 @@ void FileHandle::doWrite() {
 
 // Null: an ordinary send.
 ZeroCopySend* FileHandle::zeroCopyFor(std::span<const iovec> runs) {
-  if (outgoing_.size() >> zeroCopyFrom_ == 0) return nullptr;
+  if (!zeroCopyFrom_.isReachedBy(outgoing_.size())) return nullptr;
   std::size_t bytes = 0;
   for (const iovec& run : runs) bytes += run.iov_len;
-  ZeroCopySend* const send = bytes >> zeroCopyFrom_ == 0 ? nullptr : loop().takeZeroCopySend();
+  ZeroCopySend* const send = zeroCopyFrom_.isReachedBy(bytes) ? loop().takeZeroCopySend() : nullptr;
   if (!send) return nullptr;
   send->start(*this);
   send->next = std::exchange(zeroCopies_, send);
@@ -332,19 +302,9 @@ ZeroCopySend* FileHandle::zeroCopyFor(std::span<const iovec> runs) {
 // What only a send of this kind can meet makes the next one an ordinary one.
 void FileHandle::zeroCopyAnswered(int result) {
   const bool unknown = result == -EINVAL || result == -EOPNOTSUPP;
-  if (unknown) zeroCopyFrom_ = kNoZeroCopy;
+  if (unknown) zeroCopyFrom_.giveUp();
   if (result == -ENOMEM || result == -ENOBUFS) learnZeroCopy(true);  // Locked memory has a limit.
   writeCompleted(unknown ? -EAGAIN : result, 0);
-}
-
-// Where the bytes were copied after all, as to this very machine, it must be worth more next time.
-void FileHandle::learnZeroCopy(bool copied) noexcept {
-  if (zeroCopyFrom_ == kNoZeroCopy) return;
-  if (!copied) {
-    if (zeroCopyFrom_ > kLeastZeroCopy) --zeroCopyFrom_;
-  } else if (std::size_t{1} << ++zeroCopyFrom_ > kMostBytesPerWrite) {
-    zeroCopyFrom_ = kNoZeroCopy;
-  }
 }
 
 void FileHandle::forgetZeroCopy(ZeroCopySend& send) noexcept {
@@ -374,7 +334,7 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
 }
 
 void FileHandle::letGo(bool reset) noexcept {
-  endSocket(reset);
+  endDescriptor(reset);
   loop().cancel(reads());
   loop().cancel(watches());
   loop().cancel(writes());

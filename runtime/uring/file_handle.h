@@ -5,6 +5,9 @@
 #include <penstock/runtime/export.h>
 #include <penstock/runtime/uring/operation.h>
 #include <penstock/runtime/uring/reactor.h>
+#include <penstock/runtime/uring/read_request.h>
+#include <penstock/runtime/uring/receive_policy.h>
+#include <penstock/runtime/uring/zero_copy_threshold.h>
 
 #include <sys/uio.h>
 
@@ -42,7 +45,7 @@ class PENSTOCK_API FileHandle : public Connection,
   ~FileHandle() override;
 
   // Tells the protocol; from here on there may be completions.
-  void open() { connectionMade(); }
+  void open();
 
   void startReading() final;
   void stopReading() final;
@@ -51,34 +54,23 @@ class PENSTOCK_API FileHandle : public Connection,
   void watchForHangUp() final;
   void continueAfterLending() final;
 
-  // Prepare it: a read into `into` that does not wait, or if that is empty one that waits, into a
-  // buffer that the kernel picks; and a write of `from`.
-  virtual void prepareRead(io_uring_sqe& entry, MutableBytes into) = 0;
+  // Prepare it, with the operation and the flags that the descriptor's kind has for it.
+  virtual void prepareRead(io_uring_sqe& entry, const ReadRequest& request) = 0;
   virtual void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) = 0;
+
+  // Whether prepareRead() may be asked for ReadMode::kMultishot.
+  virtual bool readsMultishot() const noexcept { return false; }
 
  private:
   friend class ZeroCopySend;
 
-  static constexpr std::size_t kMostBytesPerWrite = 1 << 20;
-  static constexpr std::uint8_t kFullReadsForBulk = 2;
-  static constexpr std::uint8_t kLeastZeroCopy = 14;  // Learned: 16 KiB.
-  static constexpr std::uint8_t kNoZeroCopy = 63;     // The logarithm of more than there ever is.
-
-  enum class ReadKind : std::uint8_t {
-    kMultishot,  // Small: into buffers that the kernel picks, until told to stop.
-    kOnce,       // The same, for one completion.
-    kReadiness,  // Large, or no buffer ring here: wait until there is something,
-    kBlock,      // then read into a block of our own, without waiting.
-    kLent,       // Wait for readiness, for whoever has borrowed the descriptor.
-  };
-
   void letGo(bool reset) noexcept final;
   void continueDeferred() final;
 
-  bool isBulk() const noexcept { return fullReads_ >= kFullReadsForBulk; }
   bool awaitsBulkBuffer() const noexcept;
-  ReadKind nextReadKind() const noexcept;
+  bool takeBlock();
   void submitRead();
+  ReadRequest request() const noexcept;
   bool answers() const noexcept;
   void readCompleted(int result, std::uint32_t flags);
   void filled(std::size_t count, std::uint32_t flags);
@@ -86,7 +78,6 @@ class PENSTOCK_API FileHandle : public Connection,
   void deliverHeldSoon() noexcept;
   void readEnded(int result);
   void readEndedLate(int result);
-  void noteSize(std::size_t count, std::size_t room) noexcept;
   void hangUpSeen(int result, std::uint32_t flags);
   bool mayLend() const noexcept;
   void continueLending();
@@ -99,7 +90,7 @@ class PENSTOCK_API FileHandle : public Connection,
   ZeroCopySend* zeroCopyFor(std::span<const iovec> runs);
   void shareOutgoing(std::size_t count, WriteBuffer& with) { outgoing_.share(count, with); }
   void zeroCopyAnswered(int result);
-  void learnZeroCopy(bool copied) noexcept;
+  void learnZeroCopy(bool copied) noexcept { zeroCopyFrom_.learn(copied, kMostBytesPerWrite); }
   void forgetZeroCopy(ZeroCopySend& send) noexcept;
 
   Reactor& loop() const noexcept;
@@ -121,13 +112,9 @@ class PENSTOCK_API FileHandle : public Connection,
 
   // The small ones first: they fit behind the last operation.
   ReadKind readKind_ = ReadKind::kOnce;
-  std::uint8_t fullReads_ = 0;               // In a row.
-  std::uint8_t zeroCopyFrom_ = kNoZeroCopy;  // Sends of so many bytes or more; its logarithm.
-  bool large_ : 1 = false;                   // The last read was more than a small buffer holds.
-  bool continues_ : 1 = false;               // The last read left something behind.
-  bool readable_ : 1 = false;                // Something waits in the socket, as far as we know.
-  bool multishotWorks_ : 1 = false;
-  bool heldEnd_ : 1 = false;            // The end of input came while paused.
+  ReceivePolicy policy_;
+  ZeroCopyThreshold zeroCopyFrom_;
+  bool heldEnd_ = false;                // The end of input came while paused.
   Block* readBlock_ = nullptr;          // What a read of kind kBlock fills.
   ZeroCopySend* zeroCopies_ = nullptr;  // Not yet let go of by the kernel, the newest first.
 };

@@ -100,6 +100,10 @@ void Reactor::awaitZeroCopySends() {
   leakReceiveMemory();  // They may lie there.
 }
 
+bool Reactor::multishotReceive() const noexcept {
+  return options().uring.multishotReceive && ring_->has(kMultishotReceive);
+}
+
 ZeroCopySend* Reactor::takeZeroCopySend() { return zeroCopySends_->take(); }
 
 Block* Reactor::beginBlockRead(bool bulk) noexcept {

@@ -95,7 +95,8 @@ class PENSTOCK_API Reactor : public ReactorBase {
   std::size_t zeroCopyFrom() const noexcept { return zeroCopyFrom_; }
   ZeroCopySend* takeZeroCopySend();  // Null: so many are in flight that this one must copy.
 
-  bool multishotReceive() const noexcept { return options().uring.multishotReceive; }
+  // Whether it is asked for, and the kernel has it.
+  bool multishotReceive() const noexcept;
 
   const Ring& ring() const noexcept { return *ring_; }
   std::uint64_t turnNumber() const noexcept { return turn_; }

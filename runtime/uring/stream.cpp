@@ -1,3 +1,4 @@
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/stream.h>
 
 #include <liburing.h>
@@ -15,10 +16,15 @@ Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> 
   return opened;
 }
 
-void Stream::prepareRead(io_uring_sqe& entry, MutableBytes into) {
-  const int flags = into.empty() ? 0 : MSG_DONTWAIT;
-  io_uring_prep_recv(&entry, fd_.get(), into.data(), into.size(), flags);
+void Stream::prepareRead(io_uring_sqe& entry, const ReadRequest& request) {
+  const int flags = request.mode == ReadMode::kPresent ? MSG_DONTWAIT : 0;
+  io_uring_prep_recv(&entry, fd_.get(), request.into.data(), request.into.size(), flags);
+  if (request.mode == ReadMode::kMultishot) entry.ioprio |= IORING_RECV_MULTISHOT;
+  if (request.pollFirst) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
+
+// Some kernels miss the end of a UNIX socket's input in a multishot.
+bool Stream::readsMultishot() const noexcept { return !isUnixSocket(fd_.get()); }
 
 // Without MSG_WAITALL: what could be sent is told at once, and counts for back-pressure.
 void Stream::prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) {

@@ -14,8 +14,9 @@ class Stream final : public FileHandle {
  private:
   using FileHandle::FileHandle;
 
-  void prepareRead(io_uring_sqe& entry, MutableBytes into) override;
+  void prepareRead(io_uring_sqe& entry, const ReadRequest& request) override;
   void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) override;
+  bool readsMultishot() const noexcept override;
 };
 
 }  // namespace penstock::uring

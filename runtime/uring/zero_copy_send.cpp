@@ -9,7 +9,16 @@
 namespace penstock::uring {
 
 void ZeroCopySend::convert(io_uring_sqe& entry) noexcept {
-  entry.opcode = entry.opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
+  switch (entry.opcode) {
+    case IORING_OP_SEND:
+      entry.opcode = IORING_OP_SEND_ZC;
+      break;
+    case IORING_OP_SENDMSG:
+      entry.opcode = IORING_OP_SENDMSG_ZC;
+      break;
+    default:
+      return;
+  }
   entry.ioprio |= kSendZeroCopyReportUsage;
 }
 

@@ -24,7 +24,8 @@ class ZeroCopySend {
  public:
   ZeroCopySend(ZeroCopySends& home, BufferPool& pool) noexcept : home_(home), held_(pool) {}
 
-  // Makes an entry prepared for IORING_OP_SEND or IORING_OP_SENDMSG the one of this.
+  // Makes an entry prepared for IORING_OP_SEND or IORING_OP_SENDMSG the one of this. Others have no
+  // such form, and stay what they are.
   static void convert(io_uring_sqe& entry) noexcept;
 
   Operation& operation() noexcept { return operation_; }

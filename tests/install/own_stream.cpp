@@ -53,6 +53,7 @@ class ReadinessStream final : public penstock::epoll::FileDescriptor {
 };
 
 #ifdef WITH_URING
+// Read and written as a file is, not as a socket.
 class CompletionStream final : public penstock::uring::FileHandle {
  public:
   CompletionStream(penstock::uring::Reactor& reactor, penstock::OwnedFd fd)
@@ -61,12 +62,17 @@ class CompletionStream final : public penstock::uring::FileHandle {
   }
 
  private:
-  void prepareRead(io_uring_sqe& entry, penstock::MutableBytes into) override {
-    io_uring_prep_recv(&entry, descriptor(), into.data(), into.size(), 0);
+  void prepareRead(io_uring_sqe& entry, const penstock::uring::ReadRequest& request) override {
+    io_uring_prep_read(&entry, descriptor(), request.into.data(),
+                       static_cast<unsigned>(request.into.size()), kNoOffset);
+    if (request.mode == penstock::uring::ReadMode::kPresent) entry.rw_flags = RWF_NOWAIT;
   }
   void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) override {
-    io_uring_prep_send(&entry, descriptor(), from[0].iov_base, from[0].iov_len, 0);
+    io_uring_prep_write(&entry, descriptor(), from[0].iov_base,
+                        static_cast<unsigned>(from[0].iov_len), kNoOffset);
   }
+
+  static constexpr auto kNoOffset = static_cast<std::uint64_t>(-1);
 };
 #endif
 

@@ -72,8 +72,8 @@ class Stream final : public uring::FileHandle {
   using uring::FileHandle::open;
 
  private:
-  void prepareRead(io_uring_sqe& entry, MutableBytes into) override {
-    io_uring_prep_recv(&entry, fd_.get(), into.data(), into.size(), 0);
+  void prepareRead(io_uring_sqe& entry, const uring::ReadRequest& request) override {
+    io_uring_prep_recv(&entry, fd_.get(), request.into.data(), request.into.size(), 0);
   }
   void prepareWrite(io_uring_sqe& entry, std::span<const iovec> from) override {
     io_uring_prep_sendmsg(&entry, fd_.get(), &reactor_.messageOf(from), MSG_NOSIGNAL);
