@@ -79,7 +79,7 @@ std::string warningsText(const Summary& summary) {
   std::string text;
   for (std::size_t i = 0; i < shown; ++i) text += shortened(warnings[i]) + '\n';
   if (all) return text;
-  return text + "and " + std::to_string(warnings.size() - shown) + " more, in report.md\n";
+  return text + "and " + std::to_string(warnings.size() - shown) + " more, in result.json\n";
 }
 
 bool wasMeasured(const CellSummary& cell) {

@@ -20,7 +20,10 @@ std::vector<fs::path> programDirectories() {
           own / "../bench/peers",
           own / "../../bench/compare",
           own / "../../bench/peers",
-          own / "../libexec/penstock"};
+          own / "../include/penstock/bench/report",
+          own / "../../include/penstock/bench/report",
+          own / "../libexec/penstock",
+          own / "../libexec/penstock/report"};
 }
 
 }  // namespace
