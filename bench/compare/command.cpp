@@ -1,8 +1,7 @@
 #include <penstock/bench/compare/command.h>
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/report/difference.h>
-#include <penstock/bench/compare/report/html.h>
-#include <penstock/bench/compare/report/markdown.h>
+#include <penstock/bench/compare/report/render.h>
 #include <penstock/bench/compare/report/result_file.h>
 #include <penstock/bench/compare/report/self_test_table.h>
 #include <penstock/bench/compare/report/table.h>
@@ -73,14 +72,15 @@ std::vector<std::string> notesFor(const CommandOptions& options, const Plan& pla
   return whatIsMissing(request);
 }
 
-void report(const Result& result, const Summary& summary, const std::string& out) {
-  const fs::path directory = out;
-  const Plan& plan = result.outcome.plan;
+// Whether there is a report. If not, what was measured is kept all the same.
+bool report(const Result& result, const Summary& summary, const std::string& out) {
   std::printf("%s", tableOf(summary).c_str());
-  writeFile(directory / "result.json", textOf(toJson(result, summary)));
-  writeFile(directory / "report.md", markdownReport(summary, plan, result.environment));
-  writeFile(directory / "report.html", htmlReport(summary, plan, result.environment));
-  std::printf("Written to %s: result.json, report.md, report.html\n", out.c_str());
+  const std::string path = fs::path(out) / "result.json";
+  writeFile(path, textOf(toJson(result, summary)));
+  const std::string why = renderReport(path);
+  std::printf("Written to %s: result.json%s%s\n", out.c_str(),
+              why.empty() ? ", report.html, report.md" : "; no report: ", why.c_str());
+  return why.empty();
 }
 
 int measure(const CommandOptions& options) {
@@ -123,8 +123,7 @@ int proveSight(const CommandOptions& options) {
 int reportAgain(const CommandOptions& options) {
   const Result result = readResult(options.results.front());
   makeDirectory(options.out);
-  report(result, analyse(result.outcome, result.machineMarks), options.out);
-  return 0;
+  return report(result, analyse(result.outcome, result.machineMarks), options.out) ? 0 : 1;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ struct CommandOptions {
   PlanRequest request;
   std::string out = "penstock-compare";  // Where the three files go; made if it is not there.
   std::string replay;                    // A result whose plan is carried out again.
-  // Nothing is measured: of two results the difference is shown, of one the reports are written
+  // Nothing is measured: of two results the difference is shown, of one the report is written
   // anew.
   std::vector<std::string> results;
   bool selfTest = false;  // Nothing is compared: what a run can see is proved.

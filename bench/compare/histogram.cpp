@@ -31,25 +31,18 @@ void Histogram::record(std::uint64_t value, std::uint64_t times) noexcept {
   value = std::min(value, kLargest);
   buckets_[bucketOf(value)] += times;
   count_ += times;
-  sum_ += static_cast<double>(value) * static_cast<double>(times);
   largest_ = std::max(largest_, value);
 }
 
 void Histogram::merge(const Histogram& other) noexcept {
   for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
   count_ += other.count_;
-  sum_ += other.sum_;
   largest_ = std::max(largest_, other.largest_);
 }
 
 void Histogram::clear() noexcept {
   std::fill(buckets_.begin(), buckets_.end(), 0);
   count_ = largest_ = 0;
-  sum_ = 0;
-}
-
-double Histogram::mean() const noexcept {
-  return count_ == 0 ? 0 : sum_ / static_cast<double>(count_);
 }
 
 std::uint64_t Histogram::percentile(double percent) const noexcept {

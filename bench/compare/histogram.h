@@ -21,7 +21,6 @@ class Histogram {
 
   std::uint64_t count() const noexcept { return count_; }
   std::uint64_t largest() const noexcept { return largest_; }  // Exact; 0 when empty.
-  double mean() const noexcept;
 
   // The smallest value that `percent` of all are at or under, to within 1 %; 0 when empty.
   std::uint64_t percentile(double percent) const noexcept;
@@ -44,7 +43,6 @@ class Histogram {
   std::vector<std::uint64_t> buckets_;
   std::uint64_t count_ = 0;
   std::uint64_t largest_ = 0;
-  double sum_ = 0;
 };
 
 }  // namespace penstock::compare

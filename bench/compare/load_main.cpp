@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdio>
@@ -18,13 +17,6 @@ namespace penstock::compare {
 namespace {
 
 constexpr int kBadInput = 2;
-
-void allowManyDescriptors() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 volatile std::sig_atomic_t enough = 0;
 
@@ -60,7 +52,6 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGTERM, [](int) { penstock::compare::enough = 1; });
   ::prctl(PR_SET_TIMERSLACK, 1UL);  // Open loops start their messages when they are due.
-  penstock::compare::allowManyDescriptors();
   try {
     return penstock::compare::run(argv[1]);
   } catch (const std::exception& mistake) {

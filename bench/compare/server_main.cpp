@@ -3,17 +3,12 @@
 #include <penstock/bench/compare/spin.h>
 #include <penstock/bench/compare/workload.h>
 #include <penstock/runtime/backends.h>
-#include <penstock/runtime/errors.h>
+#include <penstock/transports/address.h>
+#include <penstock/transports/tcp.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -32,38 +27,6 @@ struct ServerOptions {
   ServiceOptions service;
 };
 
-long orErrno(int result) { return result < 0 ? -errno : result; }
-
-int checked(int result, const std::string& what) {
-  const long value = orErrno(result);
-  if (value < 0) throwErrno(value, what);
-  return result;
-}
-
-OwnedFd listen(const Reactor& reactor, std::uint16_t port) {
-  const std::string name = "127.0.0.1:" + std::to_string(port);
-  const int kind = SOCK_STREAM | SOCK_CLOEXEC | reactor.socketFlags();
-  OwnedFd fd(checked(::socket(AF_INET, kind, 0), "socket"));
-  const int on = 1;
-  checked(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
-  // What it accepts inherits this.
-  checked(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  at.sin_port = htons(port);
-  checked(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), "bind " + name);
-  checked(::listen(fd.get(), SOMAXCONN), "listen " + name);
-  return fd;
-}
-
-unsigned portOf(int fd) {
-  sockaddr_in at{};
-  socklen_t length = sizeof at;
-  checked(::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length), "getsockname");
-  return ntohs(at.sin_port);
-}
-
 // The kernel's name of it, which /proc shows too.
 const char* kernelNameOf(Backend backend) {
   return backend == Backend::kUring ? "io_uring" : "epoll";
@@ -79,9 +42,9 @@ void serve(const ServerOptions& options) {
       .environmentDecides = true,  // Who compares finds out what really ran.
   });
   reactor->stopOnSignals();
-  OwnedFd fd = listen(*reactor, options.port);
-  const unsigned port = portOf(fd.get());
-  reactor->openListener(std::move(fd), (*make)(*reactor, options.service));
+  const Listener& listener =
+      listenTcp(*reactor, Address::loopback(options.port), (*make)(*reactor, options.service));
+  const unsigned port = getHost(listener).port();
   std::printf("ready port=%u engine=penstock-%s version=%s backend=%s\n", port,
               std::string(nameOf(reactor->backend())).c_str(), PENSTOCK_VERSION,
               kernelNameOf(reactor->backend()));

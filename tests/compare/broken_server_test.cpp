@@ -18,7 +18,7 @@ namespace {
 
 // Python's own server with a fault; PYTHON and BROKEN_SERVER are absolute paths.
 Engine broken(const std::string& fault) {
-  return {"penstock-epoll", PYTHON, {BROKEN_SERVER, fault}, "epoll", "", ""};
+  return {"penstock-epoll", PYTHON, {BROKEN_SERVER, fault}, "epoll", ""};
 }
 
 // Both on the same core if there is one only; that is another gate's affair.
@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(calls_of_connecting_and_clearing_up_are_not_counted) {
     BOOST_TEST_MESSAGE("no strace here");
     return;
   }
-  const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", "", ""};
+  const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", ""};
   SampleRequest request = requestOf(engine);
   request.cell.connections = 200;
 
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(calls_of_connecting_and_clearing_up_are_not_counted) {
 }
 
 BOOST_AUTO_TEST_CASE(in_an_open_loop_no_calls_of_others_are_counted) {
-  const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", "", ""};
+  const Engine engine = {"raw-epoll", PYTHON, {BROKEN_SERVER, "none"}, "epoll", ""};
   SampleRequest request = requestOf(engine);
   request.cell.load = 0.5;
 

@@ -3,7 +3,7 @@
 
 Usage: install_test.py WHAT --source DIR --build DIR --compiler COMMAND...
 
-WHAT is one of: plain missing shared static headers symbols cmake subproject. Everything happens in a
+WHAT is one of: plain missing shared static headers symbols cmake subproject report. Everything happens in a
 temporary directory. Exits with 1 and says why when something is not as it must be, and with 77 when
 the machine lacks what it takes.
 """
@@ -203,6 +203,25 @@ def test_symbols(options, scratch):
 def readme_shows(options, language):
     readme = (options.source / "README.md").read_text(encoding="utf-8")
     return re.search(rf"^ *```{language}\n(.*?)^ *```$", readme, flags=re.DOTALL | re.MULTILINE)[1]
+
+
+def test_report(options, scratch):
+    """The installed command finds what renders its report, which is a command of its own as well."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import jinja2, matplotlib"], capture_output=True,
+                      check=False).returncode:
+        raise Skip("python3-jinja2 and python3-matplotlib are not both here")
+    Installation(options.build, scratch / "root")
+    [command] = (scratch / "root").rglob("bin/penstock")
+    result = scratch / "result.json"
+    run([options.build / "tests" / "compare" / "sample_result", "quick", result])
+    run([command, "compare", result, "--out", scratch / "compared"])
+    run([command.with_name("penstock-report"), result, "-o", scratch / "alone"])
+    for name in ("report.html", "report.md"):
+        if (scratch / "compared" / name).read_bytes() != (scratch / "alone" / name).read_bytes():
+            raise Failure(f"{name} is not the same by both commands")
+    left = list((scratch / "root").rglob("__pycache__"))
+    if left:
+        raise Failure(f"{left} was left where it is installed")
 
 
 CMAKE = """

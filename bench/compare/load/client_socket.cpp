@@ -128,10 +128,6 @@ void EventSet::change(int fd, std::uint32_t events, std::uint32_t index) {
   checked(::epoll_ctl(fd_, EPOLL_CTL_MOD, fd, &event), "epoll_ctl");
 }
 
-void EventSet::remove(int fd) {
-  checked(::epoll_ctl(fd_, EPOLL_CTL_DEL, fd, nullptr), "epoll_ctl");
-}
-
 std::span<const epoll_event> EventSet::wait(std::int64_t untilNs) {
   constexpr std::int64_t kNsPerSecond = 1'000'000'000;
   const std::int64_t left = std::max<std::int64_t>(untilNs - monotonicNs(), 0);

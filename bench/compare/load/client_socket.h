@@ -51,7 +51,6 @@ class EventSet {
 
   void add(int fd, std::uint32_t events, std::uint32_t index);
   void change(int fd, std::uint32_t events, std::uint32_t index);
-  void remove(int fd);
 
   // What is ready: waits until `untilNs` at most, not at all if that is past. `data.u32` is the
   // index given to add().

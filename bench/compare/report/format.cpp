@@ -1,7 +1,6 @@
 #include <penstock/bench/compare/report/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -105,60 +104,9 @@ std::vector<std::vector<std::string>> groupRows(const Summary& summary) {
   return rows;
 }
 
-const Comparison* comparisonShown(const SeriesSummary& series, const CellSummary& cell,
-                                  const std::string& reference) {
-  const std::string metric = primaryMetric(cell.cell);
-  return series.again ? cell.pair(metric) : cell.compare(series.engine, reference, metric);
-}
-
-std::vector<std::string> metricsShown(const Summary& summary) {
-  static constexpr std::array kInOrder{
-      "cpu_us",     "user_us",      "system_us",   "worker_share",    "rate",
-      "p50_us",     "p90_us",       "p99_us",      "p999_us",         "max_us",
-      "calls",      "batch",        "events",      "short_writes",    "buffers_exhausted",
-      "switches",   "server_core",  "client_core", "queue_overflows", "instructions",
-      "cycles",     "resident_mib", "peak_mib",    "socket_mib",      "idle_bytes",
-      "used_bytes", "kernel_bytes", "growth_mib",  "backlog_messages"};
-  std::vector<std::string> shown;
-  for (const char* metric : kInOrder) {
-    const bool known =
-        std::any_of(summary.cells.begin(), summary.cells.end(), [metric](const CellSummary& cell) {
-          return std::any_of(cell.series.begin(), cell.series.end(),
-                             [metric](const auto& series) { return series.find(metric); });
-        });
-    if (known) shown.emplace_back(metric);
-  }
-  return shown;
-}
-
-std::string columnTitle(const std::string& metric) {
-  std::string unit(infoOf(metric).unit);
-  const auto place = unit.find("{}");
-  if (place != unit.npos) unit.replace(place, 2, metric == "rate" ? "units" : "unit");
-  return std::string(infoOf(metric).title) + (unit.empty() ? "" : ' ' + unit);
-}
-
-std::string text(const std::vector<Mark>& marks) {
-  std::string line;
-  for (const Mark& mark : marks) {
-    if (!line.empty()) line += "; ";
-    line += std::string(nameOf(mark.grade)) + ": " + mark.reason;
-  }
-  return line;
-}
-
 std::string status(const SeriesSummary& series, const CellSummary& cell) {
   if (!series.served) return "not served";
   return std::string(nameOf(std::max(series.grade(), worst(cell.marks))));
-}
-
-std::string enginesText(const Summary& summary) {
-  std::string text;
-  for (const EngineSummary& engine : summary.engines) {
-    text +=
-        (text.empty() ? "" : "; ") + engine.name + ": " + engine.version + ", " + engine.backend;
-  }
-  return text;
 }
 
 std::size_t width(const std::string& text) {

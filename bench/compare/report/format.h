@@ -1,4 +1,4 @@
-// How figures look in the reports.
+// How figures look on the terminal.
 #pragma once
 
 #include <penstock/bench/compare/run/analysis.h>
@@ -43,24 +43,8 @@ std::string titleOf(const std::string& metric, const Cell& cell);
 // reference / engine of what the group is about, so that more than 1x is better. Empty: no groups.
 std::vector<std::vector<std::string>> groupRows(const Summary& summary);
 
-// What a row of `series` says of the reference; for the second half of the A/A pair, of the first.
-const Comparison* comparisonShown(const SeriesSummary& series, const CellSummary& cell,
-                                  const std::string& reference);
-
-// The metrics that any series has a figure of, in the order of the tables.
-std::vector<std::string> metricsShown(const Summary& summary);
-
-// "latency p50 us", "CPU us/unit": the head of a column that has several workloads below it.
-std::string columnTitle(const std::string& metric);
-
-// Marks in one line: "INVALID: …; WARN: …"; empty if there are none.
-std::string text(const std::vector<Mark>& marks);
-
-// One word for the status column: "", "WARN" or "INVALID".
+// What is wrong in a word: "", "WARN", "INVALID" or "not served".
 std::string status(const SeriesSummary& series, const CellSummary& cell);
-
-// "libuv: 1.44.2, epoll; …": the versions that ran, and the kernel interface each was seen to use.
-std::string enginesText(const Summary& summary);
 
 // Characters that a terminal shows, counting UTF-8 sequences as one.
 std::size_t width(const std::string& text);

@@ -1,5 +1,5 @@
 #include <penstock/bench/compare/report/result_file.h>
-#include <penstock/bench/compare/run/sentences.h>
+#include <penstock/bench/compare/report/summary_file.h>
 
 #include <nlohmann/json.hpp>
 
@@ -14,79 +14,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kFormat = "penstock-compare";
-
-json toJson(const std::vector<Mark>& marks) {
-  json array = json::array();
-  for (const Mark& mark : marks) {
-    array.push_back({{"grade", nameOf(mark.grade)}, {"reason", mark.reason}});
-  }
-  return array;
-}
-
-json toJson(const Estimate& estimate) {
-  return {{"median", estimate.median},
-          {"low", estimate.interval.low},
-          {"high", estimate.interval.high}};
-}
-
-json toJson(const SeriesSummary& series) {
-  json metrics = json::object();
-  for (const auto& [metric, estimate] : series.metrics) metrics[metric] = toJson(estimate);
-  return {{"engine", series.engine},       {"again", series.again},
-          {"served", series.served},       {"valid", series.valid()},
-          {"metrics", std::move(metrics)}, {"marks", toJson(series.marks)}};
-}
-
-json orNull(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
-
-json toJson(const Comparison& comparison) {
-  return {{"of", comparison.of},
-          {"against", comparison.against},
-          {"metric", comparison.metric},
-          {"ratio", toJson(comparison.ratio())},
-          {"rounds", comparison.verdict.rounds},
-          {"valid", comparison.valid},
-          {"verdict", wordsOf(comparison)},
-          {"sees", orNull(comparison.verdict.sees)}};
-}
-
-json toJson(const CellSummary& cell) {
-  json summary{{"cell", nameOf(cell.cell)},
-               {"description", cell.description},
-               {"series", json::array()},
-               {"comparisons", json::array()},
-               {"marks", toJson(cell.marks)}};
-  const Comparison* pair = cell.pair(primaryMetric(cell.cell));
-  summary["pair_ratio"] = pair != nullptr ? json(pair->ratio().median) : json(nullptr);
-  const Comparison* main = cell.main();
-  summary["verdict"] = main != nullptr ? json(wordsOf(*main)) : json(nullptr);
-  summary["sees"] = main != nullptr ? orNull(main->verdict.sees) : json(nullptr);
-  for (const SeriesSummary& series : cell.series) summary["series"].push_back(toJson(series));
-  for (const auto& each : cell.comparisons) summary["comparisons"].push_back(toJson(each));
-  return summary;
-}
-
-json toJson(const Summary& summary) {
-  json groups = json::array();
-  for (const GroupSummary& group : summary.groups) {
-    groups.push_back({{"group", group.group},
-                      {"engine", group.engine},
-                      {"capacity", toJson(group.mean.comparison.ratio())},
-                      {"verdict", wordsOf(group.mean.comparison)},
-                      {"cells", group.mean.cells},
-                      {"all_cells", group.mean.allCells}});
-  }
-  json cells = json::array();
-  for (const CellSummary& cell : summary.cells) cells.push_back(toJson(cell));
-  json engines = json::array();
-  for (const EngineSummary& engine : summary.engines) {
-    engines.push_back(
-        {{"name", engine.name}, {"version", engine.version}, {"backend", engine.backend}});
-  }
-  return {{"reference", summary.reference}, {"engines", std::move(engines)},
-          {"cells", std::move(cells)},      {"groups", std::move(groups)},
-          {"marks", toJson(summary.marks)}, {"sentences", summary.sentences}};
-}
 
 json toJson(const CellResult& result) {
   json series = json::array();

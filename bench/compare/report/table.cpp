@@ -79,7 +79,7 @@ std::string warningsText(const Summary& summary) {
   std::string text;
   for (std::size_t i = 0; i < shown; ++i) text += shortened(warnings[i]) + '\n';
   if (all) return text;
-  return text + "and " + std::to_string(warnings.size() - shown) + " more, in report.md\n";
+  return text + "and " + std::to_string(warnings.size() - shown) + " more, in result.json\n";
 }
 
 bool wasMeasured(const CellSummary& cell) {
@@ -88,12 +88,9 @@ bool wasMeasured(const CellSummary& cell) {
   });
 }
 
-}  // namespace
-
-std::string cellTitle(const CellSummary& cell) {
-  return cell.cell.workload + ", " + cell.description;
-}
-
+// A row of headings, then one for each cell: what io_uring costs of what epoll costs (CPU, or what
+// the cell is about) with its interval, p50 and p99 of both, the smallest difference that could
+// have been told apart, and the verdict.
 std::vector<Row> cellRows(const Summary& summary) {
   const std::string sides = hasBackends(summary) ? "io_uring / epoll" : "engine / reference";
   std::vector<Row> rows{{"workload", sides + " [95 %]", "p50 us", "p99 us", "sees", "verdict"}};
@@ -108,6 +105,12 @@ std::vector<Row> cellRows(const Summary& summary) {
                     bothOf(cell, *main, "p99_us"), seesText(*main), wordsOf(*main)});
   }
   return rows;
+}
+
+}  // namespace
+
+std::string cellTitle(const CellSummary& cell) {
+  return cell.cell.workload + ", " + cell.description;
 }
 
 std::string tableOf(const Summary& summary) {

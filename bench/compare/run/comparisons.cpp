@@ -87,17 +87,17 @@ Find named(const std::string& engine) {
 }
 
 // What a valid series has of the metric that `cell` is compared by.
-const Rounds* validRounds(const CellSummary& cell, const Find& find, const std::string& metric) {
+const Rounds* validRounds(const CellSummary& cell, const Find& find) {
   const SeriesSummary* series = find(cell);
   if (series == nullptr || !series->valid()) return nullptr;
-  return roundsOf(series, metric.empty() ? primaryMetric(cell.cell) : metric);
+  return roundsOf(series, primaryMetric(cell.cell));
 }
 
 // The geometric means over all `cells`, of the rounds that all have; none if a cell has nothing.
-Rounds meansOf(const Cells& cells, const std::string& metric, const Find& find) {
+Rounds meansOf(const Cells& cells, const Find& find) {
   std::map<std::size_t, std::vector<double>> byRound;
   for (const CellSummary* cell : cells) {
-    const Rounds* rounds = validRounds(*cell, find, metric);
+    const Rounds* rounds = validRounds(*cell, find);
     if (rounds == nullptr) return {};
     for (const auto& [round, value] : *rounds) {
       if (value > 0) byRound[round].push_back(value);
@@ -110,15 +110,36 @@ Rounds meansOf(const Cells& cells, const std::string& metric, const Find& find) 
   return means;
 }
 
-std::optional<double> pairOver(const Cells& cells, const std::string& metric) {
-  const Rounds again = meansOf(cells, metric, [](const auto& cell) { return cell.findAgain(); });
-  const Rounds first = meansOf(cells, metric, [](const auto& cell) {
+std::optional<double> pairOver(const Cells& cells) {
+  const Rounds again = meansOf(cells, [](const auto& cell) { return cell.findAgain(); });
+  const Rounds first = meansOf(cells, [](const auto& cell) {
     const SeriesSummary* half = cell.findAgain();
     return half == nullptr ? nullptr : cell.find(half->engine);
   });
   const auto pair = judge(again, first, std::nullopt);
   if (!pair) return std::nullopt;
   return pair->ratio.median;
+}
+
+// One engine against another over cells together, each by its own metric. Cells in which either is
+// missing or not valid are left out, and counted.
+MeanComparison compareOver(const Cells& cells, const std::string& of, const std::string& against) {
+  const Find one = named(of);
+  const Find other = named(against);
+  Cells usable;
+  std::copy_if(cells.begin(), cells.end(), std::back_inserter(usable), [&](const auto* cell) {
+    return validRounds(*cell, one) && validRounds(*cell, other);
+  });
+  MeanComparison mean{{of, against, {}, {}, true}, 0, cells.size()};
+  if (usable.empty()) return mean;
+  const Rounds first = meansOf(usable, one);
+  const Rounds second = meansOf(usable, other);
+  const std::string judged = primaryMetric(usable.front()->cell);
+  const auto verdict = verdictOf(&first, &second, judged, pairOver(usable));
+  if (!verdict) return mean;
+  mean.cells = usable.size();
+  mean.comparison.verdict = *verdict;
+  return mean;
 }
 
 }  // namespace
@@ -136,26 +157,6 @@ void compareCells(Summary& summary) {
   }
 }
 
-MeanComparison compareOver(const Cells& cells, const std::string& of, const std::string& against,
-                           const std::string& metric) {
-  const Find one = named(of);
-  const Find other = named(against);
-  Cells usable;
-  std::copy_if(cells.begin(), cells.end(), std::back_inserter(usable), [&](const auto* cell) {
-    return validRounds(*cell, one, metric) && validRounds(*cell, other, metric);
-  });
-  MeanComparison mean{{of, against, metric, {}, true}, 0, cells.size()};
-  if (usable.empty()) return mean;
-  const Rounds first = meansOf(usable, metric, one);
-  const Rounds second = meansOf(usable, metric, other);
-  const std::string judged = metric.empty() ? primaryMetric(usable.front()->cell) : metric;
-  const auto verdict = verdictOf(&first, &second, judged, pairOver(usable, metric));
-  if (!verdict) return mean;
-  mean.cells = usable.size();
-  mean.comparison.verdict = *verdict;
-  return mean;
-}
-
 void compareGroups(const Plan& plan, Summary& summary) {
   std::map<std::string, std::vector<const CellSummary*>> cells;
   std::vector<std::string> groups;
@@ -167,7 +168,7 @@ void compareGroups(const Plan& plan, Summary& summary) {
   }
   for (const std::string& group : groups) {
     for (const std::string& engine : plan.engines) {
-      auto mean = compareOver(cells[group], summary.reference, engine, {});
+      auto mean = compareOver(cells[group], summary.reference, engine);
       if (mean.cells > 0) summary.groups.push_back({group, engine, std::move(mean)});
     }
   }

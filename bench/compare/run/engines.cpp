@@ -20,29 +20,26 @@ std::vector<fs::path> programDirectories() {
           own / "../bench/peers",
           own / "../../bench/compare",
           own / "../../bench/peers",
-          own / "../libexec/penstock"};
+          own / "../include/penstock/bench/report",
+          own / "../../include/penstock/bench/report",
+          own / "../libexec/penstock",
+          own / "../libexec/penstock/report"};
 }
 
 }  // namespace
 
 const std::vector<Engine>& engines() {
   static const std::vector<Engine> all{
-      {"penstock-uring", kServer, {"--backend", "uring"}, "io_uring", "Penstock on io_uring", ""},
-      {"penstock-epoll", kServer, {"--backend", "epoll"}, "epoll", "Penstock on epoll", ""},
-      {"raw-uring", "peer-raw-uring", {}, "io_uring", "a hand-written io_uring loop", ""},
-      {"raw-epoll", "peer-raw-epoll", {}, "epoll", "a hand-written epoll loop", ""},
-      {"raw-splice",
-       "peer-raw-epoll",
-       {"--splice"},
-       "epoll",
-       "a hand-written loop round splice(2)",
-       "",
-       {"relay"}},
-      {"asio", "peer-asio", {}, "epoll", "Asio", "libasio-dev"},
-      {"asio-uring", "peer-asio-uring", {}, "io_uring", "Asio on io_uring", "libasio-dev"},
+      {"penstock-uring", kServer, {"--backend", "uring"}, "io_uring", ""},
+      {"penstock-epoll", kServer, {"--backend", "epoll"}, "epoll", ""},
+      {"raw-uring", "peer-raw-uring", {}, "io_uring", ""},
+      {"raw-epoll", "peer-raw-epoll", {}, "epoll", ""},
+      {"raw-splice", "peer-raw-epoll", {"--splice"}, "epoll", "", {"relay"}},
+      {"asio", "peer-asio", {}, "epoll", "libasio-dev"},
+      {"asio-uring", "peer-asio-uring", {}, "io_uring", "libasio-dev"},
       // From 1.45 on it changes its epoll set through a ring.
-      {"libuv", "peer-libuv", {}, "epoll", "libuv", "libuv1-dev", {}, true},
-      {"libevent", "peer-libevent", {}, "epoll", "libevent", "libevent-dev"},
+      {"libuv", "peer-libuv", {}, "epoll", "libuv1-dev", {}, true},
+      {"libevent", "peer-libevent", {}, "epoll", "libevent-dev"},
   };
   return all;
 }

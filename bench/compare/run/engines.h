@@ -12,7 +12,6 @@ struct Engine {
   std::string program;  // Of the programs built with this one.
   std::vector<std::string> arguments;
   std::string backend;  // What it claims to run on: "io_uring" or "epoll", the kernel's names.
-  std::string what;     // For the reports.
   std::string package;  // What Debian calls what it is built with; empty: nothing.
   std::vector<std::string> workloads{};  // What it is here for; empty: all.
   bool mixesBackends = false;            // It may have a ring besides, for other ends than bytes.

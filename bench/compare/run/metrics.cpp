@@ -10,37 +10,37 @@ constexpr double kNsPerUs = 1000;
 constexpr double kMiB = 1024.0 * 1024.0;
 
 constexpr std::array kInfos{
-    MetricInfo{"rate", "throughput", "{}/s", true},
-    MetricInfo{"cpu_us", "CPU", "us/{}", false},
-    MetricInfo{"user_us", "user CPU", "us/{}", false},
-    MetricInfo{"system_us", "system CPU", "us/{}", false},
-    MetricInfo{"worker_share", "CPU in kernel workers", "share", false},
-    MetricInfo{"server_core", "server's core in use", "share", true},
-    MetricInfo{"client_core", "client's core in use", "share", false},
-    MetricInfo{"p50_us", "latency p50", "us", false},
-    MetricInfo{"p90_us", "latency p90", "us", false},
-    MetricInfo{"p99_us", "latency p99", "us", false},
-    MetricInfo{"p999_us", "latency p99.9", "us", false},
-    MetricInfo{"max_us", "latency max", "us", false},
-    MetricInfo{"late_p50_us", "messages started late p50", "us", false},
-    MetricInfo{"late_p99_us", "messages started late p99", "us", false},
-    MetricInfo{"switches", "context switches", "per {}", false},
-    MetricInfo{"instructions", "instructions", "per {}", false},
-    MetricInfo{"cycles", "cycles", "per {}", false},
-    MetricInfo{"calls", "system calls", "per {}", false},
-    MetricInfo{"batch", "units for each wait", "{}", true},
-    MetricInfo{"events", "events for each wait", "", true},
-    MetricInfo{"short_writes", "short writes", "per 1000 {}", false},
-    MetricInfo{"buffers_exhausted", "reads without a buffer", "per 1000 {}", false},
-    MetricInfo{"queue_overflows", "completion queue overflows", "per 1000 {}", false},
-    MetricInfo{"socket_mib", "bytes in sockets, both ends", "MiB", false},
-    MetricInfo{"resident_mib", "resident memory", "MiB", false},
-    MetricInfo{"peak_mib", "peak memory", "MiB", false},
-    MetricInfo{"idle_bytes", "memory per idle connection", "B", false},
-    MetricInfo{"used_bytes", "the same after one message each", "B", false},
-    MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B", false},
-    MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB", false},
-    MetricInfo{"backlog_messages", "messages under way at the end of a slice", "", false},
+    MetricInfo{"cpu_us", "CPU", "us/{}"},
+    MetricInfo{"user_us", "user CPU", "us/{}"},
+    MetricInfo{"system_us", "system CPU", "us/{}"},
+    MetricInfo{"worker_share", "CPU in kernel workers", "share"},
+    MetricInfo{"rate", "throughput", "{}/s"},
+    MetricInfo{"p50_us", "latency p50", "us"},
+    MetricInfo{"p90_us", "latency p90", "us"},
+    MetricInfo{"p99_us", "latency p99", "us"},
+    MetricInfo{"p999_us", "latency p99.9", "us"},
+    MetricInfo{"max_us", "latency max", "us"},
+    MetricInfo{"late_p50_us", "messages started late p50", "us"},
+    MetricInfo{"late_p99_us", "messages started late p99", "us"},
+    MetricInfo{"calls", "system calls", "per {}"},
+    MetricInfo{"batch", "units for each wait", "{}"},
+    MetricInfo{"events", "events for each wait", ""},
+    MetricInfo{"short_writes", "short writes", "per 1000 {}"},
+    MetricInfo{"buffers_exhausted", "reads without a buffer", "per 1000 {}"},
+    MetricInfo{"switches", "context switches", "per {}"},
+    MetricInfo{"server_core", "server's core in use", "share"},
+    MetricInfo{"client_core", "client's core in use", "share"},
+    MetricInfo{"queue_overflows", "completion queue overflows", "per 1000 {}"},
+    MetricInfo{"instructions", "instructions", "per {}"},
+    MetricInfo{"cycles", "cycles", "per {}"},
+    MetricInfo{"resident_mib", "resident memory", "MiB"},
+    MetricInfo{"peak_mib", "peak memory", "MiB"},
+    MetricInfo{"socket_mib", "bytes in sockets, both ends", "MiB"},
+    MetricInfo{"idle_bytes", "memory per idle connection", "B"},
+    MetricInfo{"used_bytes", "the same after one message each", "B"},
+    MetricInfo{"kernel_bytes", "kernel memory per connection, both ends", "B"},
+    MetricInfo{"growth_mib", "memory grown under a slow sink", "MiB"},
+    MetricInfo{"backlog_messages", "messages under way at the end of a slice", ""},
 };
 
 void addLatency(const Histogram& latency, Metrics& metrics) {
@@ -129,10 +129,12 @@ Metrics metricsOf(const Workload& workload, const Sample& sample) {
 }
 
 const MetricInfo& infoOf(std::string_view metric) {
-  static constexpr MetricInfo kUnknown{"", "", "", false};
+  static constexpr MetricInfo kUnknown{"", "", ""};
   const auto found = std::find_if(kInfos.begin(), kInfos.end(),
                                   [metric](const MetricInfo& info) { return info.name == metric; });
   return found == kInfos.end() ? kUnknown : *found;
 }
+
+std::span<const MetricInfo> metricInfos() noexcept { return kInfos; }
 
 }  // namespace penstock::compare

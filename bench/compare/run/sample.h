@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,14 +62,15 @@ Metrics metricsOf(const Workload& workload, const Sample& sample);
 // The same of one slice of it.
 Metrics metricsOf(const Workload& workload, const Slice& slice);
 
-// What a metric is called in the reports, and whether more of it is better.
+// What a metric is called.
 struct MetricInfo {
   std::string_view name;
   std::string_view title;
   std::string_view unit;  // "{}" stands for the workload's own unit.
-  bool moreIsBetter;
 };
 const MetricInfo& infoOf(std::string_view metric);
+// All, in the order of the report's columns.
+std::span<const MetricInfo> metricInfos() noexcept;
 
 nlohmann::json toJson(const Sample& sample);
 Sample sampleFromJson(const nlohmann::json& json);

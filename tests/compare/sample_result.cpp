@@ -1,8 +1,7 @@
-// Writes the three files of a run that never was: sample_report PROFILE DIRECTORY. For looking at
-// reports, and for the test that does.
+// Writes the result.json of a run that never was: sample_result PROFILE FILE. For looking at
+// reports, and for the tests that do.
 #include <penstock/bench/compare/command.h>
 #include <penstock/bench/compare/environment.h>
-#include <penstock/bench/compare/report/html.h>
 #include <penstock/bench/compare/report/result_file.h>
 #include <penstock/tests/compare/outcomes.h>
 
@@ -10,7 +9,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <random>
 
 using namespace outcomes;
@@ -84,16 +82,13 @@ Outcome outcomeOf(Profile profile) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr, "usage: sample_report PROFILE DIRECTORY\n");
+    std::fprintf(stderr, "usage: sample_result PROFILE FILE\n");
     return 2;
   }
   Result result;
   result.outcome = outcomeOf(profileNamed(argv[1]));
   result.environment = captureEnvironment();
   const Summary summary = analyse(result.outcome, {});
-  const std::filesystem::path directory = argv[2];
-  writeFile(directory / "result.json", toJson(result, summary).dump());
-  writeFile(directory / "report.html",
-            htmlReport(summary, result.outcome.plan, result.environment));
+  writeFile(argv[2], textOf(toJson(result, summary)));
   return 0;
 }
