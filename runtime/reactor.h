@@ -9,6 +9,7 @@
 #include <penstock/runtime/remote.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
+#include <penstock/runtime/watch.h>
 
 #include <sys/socket.h>
 
@@ -90,6 +91,12 @@ class PENSTOCK_API Reactor {
   // (ReactorOptions::threadCallLimit) or the reactor is being destroyed.
   [[nodiscard]] virtual bool callFromThread(Callback callback) = 0;
 
+  // Runs `work`, which blocks, on one of the reactor's own threads (ReactorOptions::poolThreads),
+  // started when first needed and joined in its destructor, which runs what still waits. What it
+  // throws is logged. It tells its result by callFromThread(). False: too many wait
+  // (ReactorOptions::poolTaskLimit), or no thread could be started. Twisted: callInThread.
+  [[nodiscard]] virtual bool callInThread(Callback work) = 0;
+
   // This reactor as other threads may use it, also when it is gone. Loop thread; the value is for
   // any.
   virtual Remote remote() const noexcept = 0;
@@ -147,6 +154,12 @@ class PENSTOCK_API Reactor {
   // call. Waits without limit: for an answer, or for room in the backlog of a UNIX socket.
   virtual PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                       ConnectHandler handler) = 0;
+
+  // Tells `handler` in turns to come when `fd`, which stays the caller's, is ready for what
+  // `interest` asks; stop() that before it is closed. Not for what this reactor has open itself,
+  // nor twice for one descriptor. A regular file is always ready, as poll(2) has it. What the
+  // kernel says against it is told to `handler`. Twisted: IReactorFDSet.
+  virtual Watch& watch(int fd, Interest interest, WatchHandler handler) = 0;
 
   // What the loop holds of memory for bytes, now.
   struct Memory {

@@ -43,6 +43,10 @@ struct ReactorOptions {
   // How many calls of callFromThread() may wait.
   std::size_t threadCallLimit = 1 << 20;
 
+  // How many threads callInThread() may start, and how much of its work may wait for one.
+  std::size_t poolThreads = 10;
+  std::size_t poolTaskLimit = 1 << 16;
+
   // How many bytes may wait in all connections of the loop together, to be sent or delivered. The
   // connection whose write goes beyond it is lost with ConnectionError::kBufferLimit.
   std::size_t bufferLimit = std::numeric_limits<std::size_t>::max();

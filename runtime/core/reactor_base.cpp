@@ -1,6 +1,7 @@
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/signal_watch.h>
 #include <penstock/runtime/core/unix_connects.h>
+#include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/runtime/system/system_calls.h>
 
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -235,6 +237,35 @@ bool ReactorBase::callFromThread(Callback callback) {
   return calls_.addFromThread(callback, [this] { wake(); }) != CallQueue::Added::kRefused;
 }
 
+bool ReactorBase::callInThread(Callback work) {
+  requireOwner();
+  required(work, "callInThread: the work is empty");
+  if (!pool_) pool_ = std::make_unique<ThreadPool>(options_.poolThreads, options_.poolTaskLimit);
+  return pool_->submit([this, work = std::move(work)]() mutable noexcept {
+    try {
+      work();
+    } catch (...) {
+      logFromThread(std::current_exception());
+    }
+  });
+}
+
+// In a thread of the pool, which ends before the calls are closed. Where too many wait, one line
+// fewer is the least of it.
+void ReactorBase::logFromThread(std::exception_ptr thrown) noexcept {
+  const auto tell = [this, thrown = std::move(thrown)] {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (...) {
+      logException("work in a thread");
+    }
+  };
+  try {
+    static_cast<void>(callFromThread(tell));
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 ReactorBase::TriggerId ReactorBase::addSystemEventTrigger(Phase phase, Event event,
                                                           Callback callback) {
   requireThread();
@@ -335,6 +366,12 @@ PendingConnect& ReactorBase::openConnect(OwnedFd fd, const sockaddr* to, socklen
   return unixConnects_->open(std::move(fd), to, length, std::move(handler));
 }
 
+Watch& ReactorBase::watch(int fd, Interest interest, WatchHandler handler) {
+  requireOwner();
+  if (fd < 0) throw std::invalid_argument("watch: that is no descriptor");
+  return makeWatch(fd, interest, required(std::move(handler), "watch: the handler is empty"));
+}
+
 // Each is told once, wherever in this a callback calls it again: the call that is under way takes
 // along what is there by then. One that is ending already is in no list.
 void ReactorBase::disconnectAll() {
@@ -367,6 +404,7 @@ bool ReactorBase::inForkedChild() const noexcept { return ::getpid() != process_
 void ReactorBase::abandonAll() noexcept {
   signals_.reset();
   if (inForkedChild()) return forgetAll();  // And leave alone what a thread may have locked.
+  pool_.reset();                            // Its work may still call.
   closeRemote();
   thread_ = std::this_thread::get_id();  // Callbacks that come from here may use the reactor.
   calls_.close([this](Callback& callback) { runCallback(callback); });

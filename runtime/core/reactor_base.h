@@ -17,6 +17,7 @@
 
 #include <array>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -26,6 +27,7 @@
 namespace penstock {
 
 class SignalWatch;
+class ThreadPool;
 class UnixConnects;
 class WriteBuffer;
 
@@ -52,6 +54,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   DelayedCall callLater(Duration delay, Callback callback) final;
   void callSoon(Callback callback) final;
   bool callFromThread(Callback callback) final;
+  bool callInThread(Callback work) final;
   Remote remote() const noexcept final { return Remote(remote_); }
 
   TriggerId addSystemEventTrigger(Phase phase, Event event, Callback callback) final;
@@ -67,6 +70,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   Listener& openListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) final;
   PendingConnect& openConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) final;
+  Watch& watch(int fd, Interest interest, WatchHandler handler) final;
   void disconnectAll() final;
 
   // --- Time and calls, for the parts -----------------------------------------------------------
@@ -138,6 +142,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   virtual Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) = 0;
   virtual PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                       ConnectHandler handler) = 0;
+  virtual Watch& makeWatch(int fd, Interest interest, WatchHandler handler) = 0;
 
   // Whether the kernel lets the present thread wait for what is in flight. Asked at the end.
   virtual bool mayPollHere() const noexcept { return true; }
@@ -175,6 +180,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   bool disconnectMore(unsigned& rounds) noexcept;
   bool pollAtEnd() noexcept;
   void closeRemote() noexcept;
+  void logFromThread(std::exception_ptr thrown) noexcept;
   void forgetAll() noexcept;
   void logPlain(LogRecord record) noexcept;
   void fire(Event event, Phase phase);
@@ -203,6 +209,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   std::unique_ptr<SignalWatch> signals_;
   IntrusiveList<LoopObject, InWriters> stalled_;  // Write once the pause is over.
   Timer stallOver_{*this, [this] { writers_.append(stalled_); }};
+  std::unique_ptr<ThreadPool> pool_;            // Null before the first call in one.
   std::unique_ptr<UnixConnects> unixConnects_;  // Null before the first.
   std::array<SignalId, 2> stopSignals_{};       // Of onStopSignals(); 0: none.
   unsigned callsOut_ = 0;

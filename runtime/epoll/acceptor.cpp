@@ -32,17 +32,17 @@ Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, 
   const int result = systemCalls().setNonBlocking(listening, true);
   if (result < 0) throwErrno(result, "fcntl O_NONBLOCK");
   setPatience(listening, true);
-  reactor.watch(listening, 0, *acceptor);
+  reactor.addHandler(listening, 0, *acceptor);
   acceptor->begin();
   return *acceptor.release();
 }
 
-void Acceptor::startAccepting() { reactor_.changeWatch(descriptor(), EPOLLIN, *this); }
+void Acceptor::startAccepting() { reactor_.changeHandler(descriptor(), EPOLLIN, *this); }
 
 // An edge, for a hang-up is reported whatever was asked for, and would be in each turn.
-void Acceptor::stopAccepting() { reactor_.changeWatch(descriptor(), EPOLLET, *this); }
+void Acceptor::stopAccepting() { reactor_.changeHandler(descriptor(), EPOLLET, *this); }
 
-OwnedFd Acceptor::letGo(OwnedFd fd) noexcept { return reactor_.unwatch(std::move(fd)); }
+OwnedFd Acceptor::letGo(OwnedFd fd) noexcept { return reactor_.removeHandler(std::move(fd)); }
 
 void Acceptor::ready(std::uint32_t) {
   int accepted = 0;

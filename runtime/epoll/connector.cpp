@@ -21,17 +21,12 @@ PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to
   do {
     result = systemCalls().connect(connector->fd_.get(), to, length);
   } while (result == -EINTR);
-  if (result < 0 && result != -EINPROGRESS) {
-    connector->error_ = result;
-    connector->failure_.arm(Duration::zero());
-    return *connector;
+  if (result == 0 || result == -EINPROGRESS) {
+    result = reactor.tryAddHandler(connector->fd_.get(), EPOLLOUT, *connector);
   }
-  try {
-    reactor.watch(connector->fd_.get(), EPOLLOUT, *connector);
-  } catch (const std::system_error& error) {
-    connector->error_ = -error.code().value();
-    connector->failure_.arm(Duration::zero());
-  }
+  if (result == 0) return *connector;
+  connector->error_ = result;
+  connector->failure_.arm(Duration::zero());
   return *connector;
 }
 
@@ -61,13 +56,13 @@ void Connector::giveUp() noexcept { systemCalls().shutdown(fd_.get(), SHUT_RDWR)
 // While there are copies, closing our number does not end the watch (epoll(7)).
 void Connector::close() noexcept {
   failure_.cancel();
-  if (fd_) reactor_.unwatch(std::move(fd_)).reset();
+  if (fd_) reactor_.removeHandler(std::move(fd_)).reset();
   reactor_.retire(*this);
 }
 
 void Connector::finish(std::error_code why) {
   ConnectHandler handler = std::move(handler_);
-  OwnedFd fd = why ? OwnedFd() : reactor_.unwatch(std::move(fd_));
+  OwnedFd fd = why ? OwnedFd() : reactor_.removeHandler(std::move(fd_));
   close();
   try {
     handler(why, std::move(fd));

@@ -23,7 +23,7 @@ Reactor& FileDescriptor::loop() const noexcept { return static_cast<Reactor&>(re
 
 void FileDescriptor::open(bool readsDry) {
   readsDry_ = readsDry;
-  loop().watch(fd_.get(), kReadEdges, *this);
+  loop().addHandler(fd_.get(), kReadEdges, *this);
   connectionMade();
 }
 
@@ -64,7 +64,7 @@ void FileDescriptor::stopForLending() {
   ListNode<InDeferred>::unlink();
   if (holdsInput() && mayWantInput()) return readSoon();
   watchesSpace_ = true;
-  loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
+  loop().changeHandler(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
 
 void FileDescriptor::continueAfterLending() {
@@ -175,13 +175,13 @@ void FileDescriptor::waitForSpace() noexcept {
   spaceAwaited_ = true;
   if (watchesSpace_) return;
   watchesSpace_ = true;
-  loop().changeWatch(fd_.get(), kReadEdges | EPOLLOUT, *this);
+  loop().changeHandler(fd_.get(), kReadEdges | EPOLLOUT, *this);
 }
 
 // A copy of the descriptor elsewhere would keep it in epoll, for an object that is gone.
 void FileDescriptor::letGo(bool reset) noexcept {
   endDescriptor(reset);
-  fd_ = loop().unwatch(std::move(fd_));
+  fd_ = loop().removeHandler(std::move(fd_));
   fd_.reset();
 }
 

@@ -3,6 +3,7 @@
 #include <penstock/runtime/epoll/file_descriptor.h>
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/epoll/stream.h>
+#include <penstock/runtime/epoll/watch.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/system_calls.h>
 
@@ -29,7 +30,7 @@ Reactor::Reactor(ReactorOptions options) : ReactorBase(std::move(options)) {
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
   waker_ = std::make_unique<Waker>(event);
-  watch(event, EPOLLIN, *waker_);
+  addHandler(event, EPOLLIN, *waker_);
 }
 
 Reactor::~Reactor() { abandonAll(); }
@@ -55,25 +56,38 @@ PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t l
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
 }
 
-void Reactor::watch(int fd, std::uint32_t events, ReadyHandler& handler) {
-  epoll_event event{};
-  event.events = events;
-  event.data.ptr = &handler;
-  const int result = systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {
+  return Watch::open(*this, fd, interest, std::move(handler));
+}
+
+void Reactor::addHandler(int fd, std::uint32_t events, ReadyHandler& handler) {
+  const int result = tryAddHandler(fd, events, handler);
   if (result < 0) throwErrno(result, "epoll_ctl(EPOLL_CTL_ADD)");
 }
 
-// Changing what is registered already cannot fail for want of memory.
-void Reactor::changeWatch(int fd, std::uint32_t events, ReadyHandler& handler) noexcept {
+int Reactor::tryAddHandler(int fd, std::uint32_t events, ReadyHandler& handler) noexcept {
+  return control(EPOLL_CTL_ADD, fd, events, handler);
+}
+
+// What is registered already can be changed whatever memory there is.
+int Reactor::changeHandler(int fd, std::uint32_t events, ReadyHandler& handler) noexcept {
+  return control(EPOLL_CTL_MOD, fd, events, handler);
+}
+
+int Reactor::control(int operation, int fd, std::uint32_t events, ReadyHandler& handler) noexcept {
   epoll_event event{};
   event.events = events;
   event.data.ptr = &handler;
-  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  return systemCalls().epollCtl(epoll_.get(), operation, fd, &event);
 }
 
-OwnedFd Reactor::unwatch(OwnedFd fd) noexcept {
-  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+OwnedFd Reactor::removeHandler(OwnedFd fd) noexcept {
+  removeHandler(fd.get());
   return fd;
+}
+
+void Reactor::removeHandler(int fd) noexcept {
+  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void Reactor::readAgain(FileDescriptor& descriptor) noexcept { readAgain_.pushBack(descriptor); }

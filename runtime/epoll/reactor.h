@@ -40,11 +40,15 @@ class PENSTOCK_API Reactor : public ReactorBase {
 
   // Reports `events` on `fd` to `handler` from now on, until the descriptor is closed. Throws
   // std::system_error.
-  void watch(int fd, std::uint32_t events, ReadyHandler& handler);
-  void changeWatch(int fd, std::uint32_t events, ReadyHandler& handler) noexcept;
+  void addHandler(int fd, std::uint32_t events, ReadyHandler& handler);
+
+  // The same where a refusal is no surprise: 0, or -errno.
+  int tryAddHandler(int fd, std::uint32_t events, ReadyHandler& handler) noexcept;
+  int changeHandler(int fd, std::uint32_t events, ReadyHandler& handler) noexcept;
 
   // Reports nothing of `fd` any more, and gives it back.
-  OwnedFd unwatch(OwnedFd fd) noexcept;
+  OwnedFd removeHandler(OwnedFd fd) noexcept;
+  void removeHandler(int fd) noexcept;
 
   // Reads once more in the next turn, without waiting for an event.
   void readAgain(FileDescriptor& descriptor) noexcept;
@@ -62,6 +66,7 @@ class PENSTOCK_API Reactor : public ReactorBase {
   Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) override;
   PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
+  penstock::Watch& makeWatch(int fd, Interest interest, WatchHandler handler) override;
 
   void poll(std::optional<Duration> timeout) override;
   void wake() noexcept override;
@@ -74,6 +79,7 @@ class PENSTOCK_API Reactor : public ReactorBase {
 
   template <class Handle>
   void dispatch(Handle handle);
+  int control(int operation, int fd, std::uint32_t events, ReadyHandler& handler) noexcept;
   void handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept;
 
   ReceiveBlocks receiveBlocks_;

@@ -8,6 +8,7 @@
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/stream.h>
+#include <penstock/runtime/uring/watch.h>
 #include <penstock/runtime/uring/zero_copy_send.h>
 
 #include <algorithm>
@@ -163,6 +164,10 @@ Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory, Callback at
 PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                      ConnectHandler handler) {
   return Connector::open(*this, std::move(fd), to, length, std::move(handler));
+}
+
+penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {
+  return Watch::open(*this, fd, interest, std::move(handler));
 }
 
 io_uring_sqe& Reactor::nextEntry() { return ring_->nextEntry(&place_); }

@@ -107,6 +107,7 @@ class PENSTOCK_API Reactor : public ReactorBase {
   Listener& makeListener(OwnedFd fd, ProtocolFactory factory, Callback atEnd) override;
   PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                               ConnectHandler handler) override;
+  penstock::Watch& makeWatch(int fd, Interest interest, WatchHandler handler) override;
 
   using ReactorBase::submit;
   bool mayPollHere() const noexcept override;
