@@ -1,5 +1,4 @@
 // Result files, tables and pages.
-#define BOOST_TEST_MODULE compare_report
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/report/difference.h>
@@ -21,6 +20,8 @@
 #include <filesystem>
 
 using namespace outcomes;
+
+BOOST_AUTO_TEST_SUITE(report_test)
 
 namespace {
 
@@ -299,3 +300,5 @@ BOOST_AUTO_TEST_CASE(the_environment_names_neither_host_nor_user_nor_directory) 
     BOOST_TEST(text.find(home) == std::string::npos);
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // The ways a connection ends: close, half-close, abort, and what the peer does.
-#define BOOST_TEST_MODULE closing
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/pattern.h>
@@ -18,6 +17,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using boost::test_tools::per_element;
 using Events = std::vector<std::string>;
+
+BOOST_AUTO_TEST_SUITE(closing_test)
 
 namespace {
 
@@ -383,3 +384,5 @@ BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {
 
   BOOST_TEST(producer.events == Events{"stop"}, per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // The end of everything at once, by run(), disconnectAll() or the reactor's own end; and that
 // nothing is left of what has ended while the reactor lives on.
-#define BOOST_TEST_MODULE disconnecting
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
@@ -19,6 +18,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(disconnecting_test)
 
 namespace {
 
@@ -330,3 +331,5 @@ BOOST_AUTO_TEST_CASE(what_ended_in_a_call_is_gone_before_the_loop_sleeps,
   BOOST_TEST(taken);
   BOOST_TEST(asleep == before);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

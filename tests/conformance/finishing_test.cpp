@@ -1,5 +1,4 @@
 // Producers that can produce nothing more: a consumer that is to close does not wait for them.
-#define BOOST_TEST_MODULE finishing
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
 
@@ -9,6 +8,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(finishing_test)
 
 namespace {
 
@@ -152,3 +153,5 @@ BOOST_AUTO_TEST_CASE(a_half_close_waits_for_the_registered_producer) {
     BOOST_TEST(server.heard("writeLost"));
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // What may be queued, what happens beyond it, and when all of it has left.
-#define BOOST_TEST_MODULE limits
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -17,6 +16,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(limits_test)
 
 namespace {
 
@@ -211,3 +212,5 @@ BOOST_AUTO_TEST_CASE(a_writer_is_told_when_all_has_left) {
   BOOST_TEST(transport.bufferedBytes() == 0U);
   loop.destroy();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

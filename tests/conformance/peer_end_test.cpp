@@ -1,5 +1,4 @@
 // The peer goes away: what is still heard of it, when, and what becomes of what is written to it.
-#define BOOST_TEST_MODULE peer_end
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
@@ -16,6 +15,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using boost::test_tools::per_element;
 using Events = std::vector<std::string>;
+
+BOOST_AUTO_TEST_SUITE(peer_end_test)
 
 namespace {
 
@@ -198,3 +199,5 @@ BOOST_AUTO_TEST_CASE(an_end_that_comes_with_the_last_bytes_is_heard_at_any_time,
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Calls from other threads: each is run or refused, never lost, and wakes the loop.
-#define BOOST_TEST_MODULE threads
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/once_asleep.h>
@@ -23,6 +22,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(threads_test)
 
 BOOST_AUTO_TEST_CASE(calls_of_four_threads_all_run_on_the_loop_in_each_ones_order,
                      *precondition(onRealKernel)) {
@@ -289,3 +290,5 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(ran);
   BOOST_TEST((client.lost && server.lost));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

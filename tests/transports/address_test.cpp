@@ -1,5 +1,4 @@
 // Addresses are read, written and compared; a bad one is refused in one clear line.
-#define BOOST_TEST_MODULE address
 #include <penstock/tests/support/printing.h>
 #include <penstock/transports/address.h>
 
@@ -11,6 +10,8 @@
 #include <string>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(address_test)
 
 namespace {
 
@@ -166,3 +167,5 @@ BOOST_AUTO_TEST_CASE(a_host_and_its_port_are_split_whether_name_or_number) {
   BOOST_TEST(splitHostAndPort(":80").host.empty());
   BOOST_TEST(!complaintOf([] { splitHostAndPort("example.org"); }).empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

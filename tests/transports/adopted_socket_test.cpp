@@ -1,5 +1,4 @@
 // Sockets that somebody else has opened become listeners and transports.
-#define BOOST_TEST_MODULE adopted_socket
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -16,6 +15,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(adopted_socket_test)
 
 namespace {
 
@@ -275,3 +276,5 @@ BOOST_FIXTURE_TEST_CASE(a_listener_whose_socket_was_shut_down_stops_and_can_stil
   listener.stopListening();
   loop.settle();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

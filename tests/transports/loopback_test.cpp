@@ -1,5 +1,4 @@
 // The pair joined in memory: the same machine and the same endings as sockets.
-#define BOOST_TEST_MODULE loopback
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
@@ -14,6 +13,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(loopback_test)
 
 namespace {
 
@@ -317,3 +318,5 @@ BOOST_FIXTURE_TEST_CASE(there_is_no_descriptor_and_no_address, Pair) {
   BOOST_CHECK_THROW(getHost(one.transport()), std::logic_error);
   BOOST_CHECK_THROW(getPeer(one.transport()), std::logic_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

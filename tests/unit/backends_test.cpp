@@ -1,5 +1,4 @@
 // Which backend create() takes when a small ring works and the loop's own is refused.
-#define BOOST_TEST_MODULE backends
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/tests/support/printing.h>
@@ -14,6 +13,9 @@
 #include <vector>
 
 namespace penstock {
+
+BOOST_AUTO_TEST_SUITE(backends_test)
+
 namespace {
 
 // As where nearly all of the memory that may be locked is in use.
@@ -115,5 +117,7 @@ BOOST_FIXTURE_TEST_CASE(asking_for_a_ring_that_is_refused_ends_in_the_remedy, Wi
 
   BOOST_CHECK_EXCEPTION(Reactor::create(optionsFor(Backend::kUring)), std::system_error, hasRemedy);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace penstock

@@ -1,5 +1,4 @@
 // BufferRing: whatever order buffers come back in, a completion's bytes are found where they are.
-#define BOOST_TEST_MODULE buffer_ring
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
@@ -26,6 +25,8 @@
 using namespace penstock;
 using namespace penstock::uring;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(buffer_ring_test)
 
 namespace {
 
@@ -245,3 +246,5 @@ BOOST_AUTO_TEST_CASE(bytes_are_right_in_any_order_of_receiving_and_releasing,
                      *precondition(withBufferRings)) {
   RandomUse(penstock::testing::testSeed()).run(20'000);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

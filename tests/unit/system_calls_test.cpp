@@ -1,5 +1,4 @@
 // SystemCalls: each does what its name says and returns -errno for a failure.
-#define BOOST_TEST_MODULE system_calls
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/printing.h>
@@ -21,6 +20,8 @@
 
 using namespace penstock;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(system_calls_test)
 
 namespace {
 
@@ -246,3 +247,5 @@ BOOST_AUTO_TEST_CASE(a_test_can_stand_in_for_the_system_calls_of_the_process) {
   const OwnedFd fd(systemCalls().socket(AF_INET, SOCK_STREAM, 0));
   BOOST_TEST(static_cast<bool>(fd));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
