@@ -13,11 +13,6 @@ BOOST_AUTO_TEST_SUITE(finishing_test)
 
 namespace {
 
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
-
 // A server that echoes by being its own producer, as in the README.
 struct Echo {
   Recorder client, server;
@@ -30,7 +25,7 @@ struct Echo {
     };
     server.onData = [this](Bytes bytes) { server.transport().write(bytes); };
     server.onReadLost = [this] { server.transport().loseConnection(); };
-    loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+    loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
   }
 };
 

@@ -59,11 +59,6 @@ struct Crowd {
   ReactorFixture loop;
 };
 
-bool endedOnce(const Recorder& side) {
-  const auto lost = [](const std::string& event) { return event.substr(0, 4) == "lost"; };
-  return std::ranges::count_if(side.events, lost) == 1 && lost(side.events.back());
-}
-
 }  // namespace
 
 // --- Protocols ----------------------------------------------------------------------------------

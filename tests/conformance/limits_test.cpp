@@ -1,8 +1,7 @@
 // What may be queued, what happens beyond it, and when all of it has left.
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
-#include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/scripted_producer.h>
+#include <penstock/tests/support/pair.h>
 #include <penstock/transports/loopback.h>
 
 #include <boost/test/unit_test.hpp>
@@ -19,19 +18,7 @@ using namespace penstock::testing;
 
 BOOST_AUTO_TEST_SUITE(limits_test)
 
-namespace {
-
-struct Pair {
-  Recorder client, server;
-  ReactorFixture loop;
-
-  explicit Pair(ReactorOptions options = {}) : loop(std::move(options)) {}
-  void connect() {
-    loop.connect(client, server, SocketFamily::kTcp, [](int fd) { setSendBuffer(fd, 16384); });
-  }
-};
-
-}  // namespace
+namespace {}  // namespace
 
 BOOST_AUTO_TEST_CASE(a_writer_beyond_its_limit_loses_the_connection_in_the_next_turn) {
   for (const bool inMemory : {false, true}) {

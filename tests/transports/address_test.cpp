@@ -1,4 +1,5 @@
 // Addresses are read, written and compared; a bad one is refused in one clear line.
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/printing.h>
 #include <penstock/transports/address.h>
 
@@ -10,21 +11,11 @@
 #include <string>
 
 using namespace penstock;
+using penstock::testing::complaintOf;
 
 BOOST_AUTO_TEST_SUITE(address_test)
 
 namespace {
-
-// What `call` complains about; empty if it does not.
-template <class Call>
-std::string complaintOf(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return {};
-}
 
 std::string complaintAbout(std::string_view text) {
   return complaintOf([text] { Address::parse(text); });

@@ -1,5 +1,6 @@
 // Sockets that somebody else has opened become listeners and transports.
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>
@@ -38,22 +39,6 @@ struct Adopting {
   }
 };
 
-std::pair<OwnedFd, OwnedFd> socketPair() {
-  int fds[2];
-  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-  return {OwnedFd(fds[0]), OwnedFd(fds[1])};
-}
-
-template <class Call>
-std::string complaintOf(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(a_listening_socket_accepts_for_us, Adopting) {
@@ -84,7 +69,7 @@ BOOST_FIXTURE_TEST_CASE(a_listening_socket_of_the_wrong_mode_is_put_right, Adopt
 
 BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adopting,
                         *precondition(onRealKernel)) {
-  auto [ours, theirs] = socketPair();
+  auto [ours, theirs] = SocketPair();
   setWrongMode(ours.get());
 
   adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
@@ -142,7 +127,7 @@ BOOST_FIXTURE_TEST_CASE(stopping_closes_an_adopted_listener_and_does_not_shut_it
 BOOST_FIXTURE_TEST_CASE(what_is_adopted_is_closed_on_exec_and_keeps_its_mode, Adopting,
                         *precondition(onRealKernel)) {
   for (const int mode : {0, O_NONBLOCK}) {
-    auto [ours, theirs] = socketPair();
+    auto [ours, theirs] = SocketPair();
     const int stream = ours.get();
     OwnedFd fd = listening();
     const int listener = fd.get();
@@ -167,9 +152,9 @@ BOOST_FIXTURE_TEST_CASE(what_is_adopted_is_closed_on_exec_and_keeps_its_mode, Ad
 
 BOOST_FIXTURE_TEST_CASE(a_null_protocol_and_an_empty_factory_are_refused, Adopting,
                         *precondition(onRealKernel)) {
-  auto pair = socketPair();
+  SocketPair pair;
 
-  BOOST_CHECK_THROW(adoptStream(loop.reactor(), std::move(pair.first), nullptr),
+  BOOST_CHECK_THROW(adoptStream(loop.reactor(), std::move(pair.near), nullptr),
                     std::invalid_argument);
   BOOST_CHECK_THROW(adoptListener(loop.reactor(), listening(), nullptr), std::invalid_argument);
 }
@@ -212,11 +197,11 @@ BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connected_socket_is_no_listener, Adopting, *precondition(onRealKernel)) {
-  auto pair = socketPair();
-  const std::string name = "adoptListener descriptor " + std::to_string(pair.first.get());
+  SocketPair pair;
+  const std::string name = "adoptListener descriptor " + std::to_string(pair.near.get());
 
   const std::string complaint =
-      complaintOf([&] { adoptListener(loop.reactor(), std::move(pair.first), serving()); });
+      complaintOf([&] { adoptListener(loop.reactor(), std::move(pair.near), serving()); });
 
   BOOST_TEST(complaint == name + ": it is not listening");
 }

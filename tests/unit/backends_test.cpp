@@ -1,6 +1,7 @@
 // Which backend create() takes when a small ring works and the loop's own is refused.
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
@@ -96,13 +97,8 @@ BOOST_AUTO_TEST_CASE(the_environment_decides_only_where_the_program_does_not) {
 }
 
 BOOST_AUTO_TEST_CASE(a_long_or_unprintable_name_is_cut_and_escaped) {
-  const auto complaint = [](const std::string& name) -> std::string {
-    try {
-      backendNamed(name);
-    } catch (const std::invalid_argument& error) {
-      return error.what();
-    }
-    return {};
+  const auto complaint = [](const std::string& name) {
+    return testing::complaintOf([&] { backendNamed(name); });
   };
 
   BOOST_TEST(complaint(std::string(100'000, 'x')).size() < 400U);
