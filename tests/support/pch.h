@@ -1,5 +1,6 @@
-// Compiled once for each test program, before its sources: what most of them include and what takes
-// long. Each source still includes what it uses, as a build with -Db_pch=false notices.
+// Compiled once for each test program that has many sources, before them: what most of them include
+// and what takes long. Each source still includes what it uses, as a build with -Db_pch=false
+// notices.
 
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
