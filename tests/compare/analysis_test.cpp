@@ -1,5 +1,4 @@
 // What is claimed, and what is not.
-#define BOOST_TEST_MODULE compare_analysis
 #include <penstock/bench/compare/run/analysis.h>
 #include <penstock/bench/compare/run/sentences.h>
 #include <penstock/tests/compare/outcomes.h>
@@ -9,6 +8,8 @@
 #include <algorithm>
 
 using namespace outcomes;
+
+BOOST_AUTO_TEST_SUITE(analysis_test)
 
 namespace {
 
@@ -275,3 +276,5 @@ BOOST_AUTO_TEST_CASE(an_interrupted_run_says_so) {
   BOOST_REQUIRE(!summary.marks.empty());
   BOOST_TEST(summary.marks.front().reason.find("interrupted") != std::string::npos);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // What a server does wrong is found, and costs a sample, not the run.
-#define BOOST_TEST_MODULE compare_broken_server
 #include <penstock/bench/compare/load/sockets.h>
 #include <penstock/bench/compare/run/gates.h>
 #include <penstock/bench/compare/run/sample.h>
@@ -13,6 +12,8 @@
 #include <cmath>
 
 using namespace penstock::compare;
+
+BOOST_AUTO_TEST_SUITE(broken_server_test)
 
 namespace {
 
@@ -244,3 +245,5 @@ BOOST_AUTO_TEST_CASE(a_backend_that_is_not_the_one_claimed_is_invalid) {
     return mark.grade == Grade::kInvalid && mark.reason.find("epoll") != mark.reason.npos;
   }));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // What makes a figure doubtful or worthless, and that nothing else does.
-#define BOOST_TEST_MODULE compare_gates
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/run/gates.h>
 #include <penstock/tests/compare/outcomes.h>
@@ -10,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 using namespace outcomes;
+
+BOOST_AUTO_TEST_SUITE(gates_test)
 
 namespace {
 
@@ -208,3 +209,5 @@ BOOST_AUTO_TEST_CASE(the_build_is_looked_at) {
 
   BOOST_TEST(has(marks, Grade::kInvalid, "without optimisation") == !optimised);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

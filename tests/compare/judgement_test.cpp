@@ -1,6 +1,5 @@
 // How often differences are claimed that are none, and found that are some, on a machine whose
 // speed changes under the measurement.
-#define BOOST_TEST_MODULE compare_judgement
 #include <penstock/bench/compare/run/comparisons.h>
 
 #include <boost/test/unit_test.hpp>
@@ -11,6 +10,8 @@
 #include <random>
 
 using namespace penstock::compare;
+
+BOOST_AUTO_TEST_SUITE(judgement_test)
 
 namespace {
 
@@ -239,3 +240,5 @@ BOOST_AUTO_TEST_CASE(what_is_taken_once_has_the_pair_for_its_interval) {
   BOOST_TEST((judgeOnce(1.3, 1, 1.4).word == Word::kNotApart));
   BOOST_TEST((judgeOnce(1.04, 1, 1.001).word == Word::kNotApart));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

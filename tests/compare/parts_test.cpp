@@ -1,5 +1,4 @@
 // The parts of the comparison that need no server: histogram, pattern, statistics, /proc files.
-#define BOOST_TEST_MODULE compare_parts
 #include <penstock/bench/compare/histogram.h>
 #include <penstock/bench/compare/pattern.h>
 #include <penstock/bench/compare/proc_file.h>
@@ -24,6 +23,8 @@
 #include <thread>
 
 using namespace penstock::compare;
+
+BOOST_AUTO_TEST_SUITE(parts_test)
 
 namespace {
 
@@ -359,3 +360,5 @@ BOOST_AUTO_TEST_CASE(words_with_paths_are_not_published) {
   BOOST_TEST(withoutPaths("") == "");
   BOOST_TEST(withoutPaths("two  blanks ") == "two  blanks ");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Result files and tables. What is made of a result file: pages_test.py.
-#define BOOST_TEST_MODULE compare_report
 #include <penstock/bench/compare/environment.h>
 #include <penstock/bench/compare/proc_file.h>
 #include <penstock/bench/compare/report/difference.h>
@@ -17,6 +16,8 @@
 #include <filesystem>
 
 using namespace outcomes;
+
+BOOST_AUTO_TEST_SUITE(report_test)
 
 namespace {
 
@@ -258,3 +259,5 @@ BOOST_AUTO_TEST_CASE(the_environment_names_neither_host_nor_user_nor_directory) 
     BOOST_TEST(text.find(home) == std::string::npos);
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

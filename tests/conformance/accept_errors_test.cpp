@@ -1,6 +1,5 @@
 // What accepting can fail with, and what becomes of the listener: nothing but a broken socket ends
 // it, and an error that lasts keeps nobody else from their turn.
-#define BOOST_TEST_MODULE accept_errors
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/simulated_kernel.h>
@@ -18,6 +17,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(accept_errors_test)
 
 namespace {
 
@@ -174,3 +175,5 @@ BOOST_AUTO_TEST_CASE(a_listener_may_stop_while_it_waits_for_means,
     BOOST_TEST(test.loop.logLines().size() == 1U);
   });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

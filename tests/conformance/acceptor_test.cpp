@@ -1,5 +1,4 @@
 // Listening sockets: accepting, refusing, stopping, and surviving when no descriptor is left.
-#define BOOST_TEST_MODULE acceptor
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -19,6 +18,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(acceptor_test)
 
 namespace {
 
@@ -308,3 +309,5 @@ BOOST_AUTO_TEST_CASE(connections_live_on_while_no_descriptor_is_left, *precondit
 
   BOOST_TEST(!server.lost);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

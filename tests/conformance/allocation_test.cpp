@@ -1,5 +1,4 @@
 // Once warm, a message costs no heap allocation.
-#define BOOST_TEST_MODULE allocation
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -72,6 +71,8 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { d
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(allocation_test)
 
 namespace {
 
@@ -413,3 +414,5 @@ BOOST_AUTO_TEST_CASE(memory_that_is_short_costs_a_connection_and_not_the_loop,
   BOOST_TEST(failures > 5);
   BOOST_TEST(!short_);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

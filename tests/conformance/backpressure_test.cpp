@@ -1,5 +1,4 @@
 // Producers and consumers: who is paused, resumed and stopped, and when.
-#define BOOST_TEST_MODULE backpressure
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -16,6 +15,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using boost::test_tools::per_element;
 using Events = std::vector<std::string>;
+
+BOOST_AUTO_TEST_SUITE(backpressure_test)
 
 namespace {
 
@@ -543,3 +544,5 @@ BOOST_AUTO_TEST_CASE(a_slow_sink_stops_a_fast_source_through_a_relay) {
   BOOST_TEST(check.count() == kTotal);
   BOOST_TEST(most < kMark + (2U << 20));  // One delivery of the largest receive buffer.
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,11 +1,9 @@
 // The ways a connection ends: close, half-close, abort, and what the peer does.
-#define BOOST_TEST_MODULE closing
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/pair.h>
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/preconditions.h>
-#include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/scripted_producer.h>
 
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
@@ -19,23 +17,11 @@ using namespace penstock::testing;
 using boost::test_tools::per_element;
 using Events = std::vector<std::string>;
 
+BOOST_AUTO_TEST_SUITE(closing_test)
+
 namespace {
 
 // Two ends that both may half-close.
-struct Pair {
-  Recorder client, server;
-  ReactorFixture loop;
-
-  explicit Pair(bool halfCloseable = true, SocketFamily family = SocketFamily::kTcp) {
-    client.halfCloseable = server.halfCloseable = halfCloseable;
-    loop.connect(client, server, family, useSmallBuffers);
-  }
-
-  void waitForBothEnds() {
-    loop.runUntil([&] { return client.lost && server.lost; }, "both ends to be lost");
-    loop.settle();
-  }
-};
 
 }  // namespace
 
@@ -43,7 +29,7 @@ struct Pair {
 
 BOOST_AUTO_TEST_CASE(a_close_ends_both_sides_cleanly) {
   for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
-    Pair test(false, family);
+    ConnectedPair test(false, family);
 
     test.client.transport().loseConnection();
     BOOST_TEST(!test.client.lost);  // Never from inside the call.
@@ -55,7 +41,7 @@ BOOST_AUTO_TEST_CASE(a_close_ends_both_sides_cleanly) {
 }
 
 BOOST_AUTO_TEST_CASE(a_close_first_flushes_a_mebibyte_to_a_slow_reader) {
-  Pair test(false);
+  ConnectedPair test(false);
   const std::string mebibyte(1 << 20, 'm');
   test.server.onData = [&](Bytes) {  // Reads once a turn.
     test.server.transport().pauseProducing();
@@ -74,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_close_first_flushes_a_mebibyte_to_a_slow_reader) {
 }
 
 BOOST_AUTO_TEST_CASE(both_sides_may_close_at_once) {
-  Pair test(false);
+  ConnectedPair test(false);
 
   test.client.transport().loseConnection();
   test.server.transport().loseConnection();
@@ -85,7 +71,7 @@ BOOST_AUTO_TEST_CASE(both_sides_may_close_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(closing_twice_is_closing_once) {
-  Pair test(false);
+  ConnectedPair test(false);
 
   for (int i = 0; i < 3; ++i) test.client.transport().loseConnection();
   test.waitForBothEnds();
@@ -94,7 +80,7 @@ BOOST_AUTO_TEST_CASE(closing_twice_is_closing_once) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_written_between_a_close_and_its_end_is_sent) {
-  Pair test(false);
+  ConnectedPair test(false);
 
   test.client.transport().write(asBytes("before"));
   test.client.transport().loseConnection();
@@ -128,7 +114,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_and_closed_inside_connection_made_arrives) 
 }
 
 BOOST_AUTO_TEST_CASE(a_closing_side_reads_no_more) {
-  Pair test(false);
+  ConnectedPair test(false);
   test.server.transport().pauseProducing();
   test.client.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
 
@@ -145,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_closing_side_reads_no_more) {
 }
 
 BOOST_AUTO_TEST_CASE(a_protocol_that_is_not_half_closeable_is_lost_at_the_peers_end) {
-  Pair test(false);
+  ConnectedPair test(false);
 
   test.client.transport().loseWriteConnection();
   test.waitForBothEnds();
@@ -158,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_protocol_that_is_not_half_closeable_is_lost_at_the_peers_
 
 BOOST_AUTO_TEST_CASE(a_half_close_is_heard_once_on_both_sides_and_the_other_way_stays_open) {
   for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
-    Pair test(true, family);
+    ConnectedPair test(true, family);
 
     test.client.transport().write(asBytes("question"));
     test.client.transport().loseWriteConnection();
@@ -175,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_half_close_is_heard_once_on_both_sides_and_the_other_way_
 }
 
 BOOST_AUTO_TEST_CASE(half_closes_both_ways_leave_both_to_close) {
-  Pair test;
+  ConnectedPair test;
 
   test.client.transport().loseWriteConnection();
   test.server.transport().loseWriteConnection();
@@ -193,7 +179,7 @@ BOOST_AUTO_TEST_CASE(half_closes_both_ways_leave_both_to_close) {
 }
 
 BOOST_AUTO_TEST_CASE(a_close_after_a_half_close_is_over_inside_the_call) {
-  Pair test;
+  ConnectedPair test;
   test.client.transport().loseWriteConnection();
   test.loop.runUntil([&] { return test.client.heard("writeLost"); }, "the half-close");
 
@@ -204,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_close_after_a_half_close_is_over_inside_the_call) {
 }
 
 BOOST_AUTO_TEST_CASE(a_half_close_first_flushes_what_is_queued) {
-  Pair test;
+  ConnectedPair test;
   const std::string mebibyte(1 << 20, 'm');
 
   test.client.transport().write(asBytes(mebibyte));
@@ -215,7 +201,7 @@ BOOST_AUTO_TEST_CASE(a_half_close_first_flushes_what_is_queued) {
 }
 
 BOOST_AUTO_TEST_CASE(half_closing_twice_is_half_closing_once) {
-  Pair test;
+  ConnectedPair test;
 
   test.client.transport().loseWriteConnection();
   test.client.transport().loseWriteConnection();
@@ -228,7 +214,7 @@ BOOST_AUTO_TEST_CASE(half_closing_twice_is_half_closing_once) {
 
 BOOST_AUTO_TEST_CASE(a_half_close_may_be_answered_by_one_and_closed_where_that_is_told) {
   for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
-    Pair test(true, family);
+    ConnectedPair test(true, family);
     test.server.onReadLost = [&] { test.server.transport().loseWriteConnection(); };
     test.server.onWriteLost = [&] { test.server.transport().loseConnection(); };
     test.client.onReadLost = [&] { test.client.transport().loseConnection(); };
@@ -244,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_half_close_may_be_answered_by_one_and_closed_where_that_i
 }
 
 BOOST_AUTO_TEST_CASE(writes_after_a_half_close_are_ignored) {
-  Pair test;
+  ConnectedPair test;
   test.client.transport().loseWriteConnection();
   test.loop.runUntil([&] { return test.client.heard("writeLost"); }, "the half-close");
 
@@ -256,7 +242,7 @@ BOOST_AUTO_TEST_CASE(writes_after_a_half_close_are_ignored) {
 }
 
 BOOST_AUTO_TEST_CASE(a_close_overtakes_a_half_close_that_still_waits) {
-  Pair test;
+  ConnectedPair test;
   const std::string mebibyte(1 << 20, 'm');
 
   test.client.transport().write(asBytes(mebibyte));
@@ -270,7 +256,7 @@ BOOST_AUTO_TEST_CASE(a_close_overtakes_a_half_close_that_still_waits) {
 }
 
 BOOST_AUTO_TEST_CASE(the_end_of_input_is_heard_once_though_reading_is_resumed) {
-  Pair test;
+  ConnectedPair test;
   test.client.transport().loseWriteConnection();
   test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
 
@@ -286,7 +272,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_input_is_heard_once_though_reading_is_resumed) {
 // --- Abort --------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(an_abort_is_reported_in_the_next_turn_and_resets_the_peer) {
-  Pair test;
+  ConnectedPair test;
 
   test.client.transport().abortConnection();
   BOOST_TEST(!test.client.lost);
@@ -297,7 +283,7 @@ BOOST_AUTO_TEST_CASE(an_abort_is_reported_in_the_next_turn_and_resets_the_peer) 
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_drops_what_is_queued) {
-  Pair test;
+  ConnectedPair test;
   test.server.transport().pauseProducing();
   test.client.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
   test.loop.settle();
@@ -313,7 +299,7 @@ BOOST_AUTO_TEST_CASE(an_abort_drops_what_is_queued) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_delivered_after_an_abort) {
-  Pair test;
+  ConnectedPair test;
   test.server.transport().write(asBytes("on its way"));
   test.loop.turn();
 
@@ -330,7 +316,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_delivered_after_an_abort) {
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_has_the_last_word_over_close_and_half_close) {
-  Pair test;
+  ConnectedPair test;
 
   test.client.transport().loseWriteConnection();
   test.client.transport().loseConnection();
@@ -343,7 +329,7 @@ BOOST_AUTO_TEST_CASE(an_abort_has_the_last_word_over_close_and_half_close) {
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_ends_a_close_that_waits_for_a_reader_that_never_reads) {
-  Pair test(false);
+  ConnectedPair test(false);
   test.server.transport().pauseProducing();
   test.client.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
   test.client.transport().loseConnection();
@@ -374,7 +360,7 @@ BOOST_AUTO_TEST_CASE(an_abort_gives_the_descriptor_back_though_the_peer_never_re
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {
-  Pair test;
+  ConnectedPair test;
   ScriptedProducer producer;
   test.client.transport().registerProducer(producer, Production::kStreaming);
 
@@ -383,3 +369,5 @@ BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_the_producer_but_stops_it) {
 
   BOOST_TEST(producer.events == Events{"stop"}, per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

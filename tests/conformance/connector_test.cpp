@@ -1,5 +1,4 @@
 // Connecting a socket: success, refusal, giving up.
-#define BOOST_TEST_MODULE connector
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/forked_child.h>
 #include <penstock/tests/support/preconditions.h>
@@ -22,6 +21,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(connector_test)
 
 namespace {
 
@@ -334,3 +335,5 @@ BOOST_AUTO_TEST_CASE(a_connect_that_failed_is_over_for_copies_of_its_descriptor_
   BOOST_TEST(!wakesForNothing(loop));
   BOOST_TEST(outcome.calls == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // Descriptors of which somebody else holds a copy: the description lives on when we have closed
 // ours.
-#define BOOST_TEST_MODULE copies
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -15,6 +14,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(copies_test)
 
 namespace {
 
@@ -127,5 +128,7 @@ BOOST_AUTO_TEST_CASE(goes_on_whatever_the_copy_does_to_its_mode) {
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

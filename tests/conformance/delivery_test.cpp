@@ -1,5 +1,4 @@
 // How what was received reaches the protocol: cut, held, and kept.
-#define BOOST_TEST_MODULE delivery
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -20,6 +19,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(delivery_test)
 
 namespace {
 
@@ -322,3 +323,5 @@ BOOST_AUTO_TEST_CASE(what_is_kept_can_be_written_elsewhere) {
 
   BOOST_TEST(test.client.received == "remember me");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

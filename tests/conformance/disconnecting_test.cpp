@@ -1,6 +1,5 @@
 // The end of everything at once, by run(), disconnectAll() or the reactor's own end; and that
 // nothing is left of what has ended while the reactor lives on.
-#define BOOST_TEST_MODULE disconnecting
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
@@ -19,6 +18,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(disconnecting_test)
 
 namespace {
 
@@ -46,12 +47,7 @@ void forEachEnd(Test test) {
   }
 }
 
-bool endedOnce(const Recorder& side) {
-  const auto lost = [](const std::string& event) { return event.substr(0, 4) == "lost"; };
-  return std::ranges::count_if(side.events, lost) == 1 && lost(side.events.back());
-}
-
-struct Pair {
+struct Ends {
   Recorder client, server;
 };
 
@@ -67,11 +63,11 @@ PendingConnect& connectSomewhere(ReactorFixture& loop, Listener& listener, Conne
 
 BOOST_AUTO_TEST_CASE(an_exception_at_the_end_keeps_nobody_else_from_hearing_of_it) {
   forEachEnd([](End how) {
-    std::array<Pair, 3> pairs;
+    std::array<Ends, 3> pairs;
     ScriptedProducer failing, other;
     int told = 0;
     ReactorFixture loop;
-    for (Pair& pair : pairs) loop.connect(pair.client, pair.server);
+    for (Ends& pair : pairs) loop.connect(pair.client, pair.server);
     Listener& listener = loop.listen([] { return nullptr; });
     pairs[0].client.onLost = [](std::error_code) { fail(); };
     failing.onStop = fail;
@@ -85,7 +81,7 @@ BOOST_AUTO_TEST_CASE(an_exception_at_the_end_keeps_nobody_else_from_hearing_of_i
 
     endAll(loop, how);
 
-    for (const Pair& pair : pairs) {
+    for (const Ends& pair : pairs) {
       BOOST_TEST(endedOnce(pair.client));
       BOOST_TEST(endedOnce(pair.server));
     }
@@ -115,7 +111,7 @@ BOOST_AUTO_TEST_CASE(nobody_accepts_any_more_once_all_was_disconnected) {
 
 BOOST_AUTO_TEST_CASE(new_connections_work_once_all_was_disconnected) {
   for (const End how : {End::kRun, End::kDisconnectAll}) {
-    Pair before, after;
+    Ends before, after;
     ReactorFixture loop;
     loop.connect(before.client, before.server);
 
@@ -132,7 +128,7 @@ BOOST_AUTO_TEST_CASE(new_connections_work_once_all_was_disconnected) {
 BOOST_AUTO_TEST_CASE(another_thread_still_wakes_the_loop_once_all_was_disconnected,
                      *precondition(onRealKernel)) {
   for (const End how : {End::kRun, End::kDisconnectAll}) {
-    Pair pair;
+    Ends pair;
     bool taken = false;
     ReactorFixture loop;
     loop.connect(pair.client, pair.server);
@@ -149,11 +145,11 @@ BOOST_AUTO_TEST_CASE(another_thread_still_wakes_the_loop_once_all_was_disconnect
 BOOST_AUTO_TEST_CASE(everything_may_be_disconnected_by_a_connection_that_ends) {
   enum class From { kConnectionLost, kStopProducing };
   for (const From from : {From::kConnectionLost, From::kStopProducing}) {
-    std::array<Pair, 3> pairs;
+    std::array<Ends, 3> pairs;
     ScriptedProducer producer;
     int told = 0;
     ReactorFixture loop;
-    for (Pair& pair : pairs) loop.connect(pair.client, pair.server);
+    for (Ends& pair : pairs) loop.connect(pair.client, pair.server);
     const auto disconnectAll = [&] {
       ++told;
       loop->disconnectAll();
@@ -168,24 +164,24 @@ BOOST_AUTO_TEST_CASE(everything_may_be_disconnected_by_a_connection_that_ends) {
     pairs[0].server.transport().abortConnection();
     loop.runUntil([&] { return told > 0; }, "the end of the first");
 
-    for (const Pair& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
+    for (const Ends& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
     BOOST_TEST(told == 1);
   }
 }
 
 BOOST_AUTO_TEST_CASE(each_of_many_may_disconnect_everything_when_it_ends) {
   forEachEnd([](End how) {
-    std::array<Pair, 20> pairs;
+    std::array<Ends, 20> pairs;
     ReactorFixture loop;
     const auto disconnectAll = [&](std::error_code) { loop->disconnectAll(); };
-    for (Pair& pair : pairs) {
+    for (Ends& pair : pairs) {
       loop.connect(pair.client, pair.server);
       pair.client.onLost = pair.server.onLost = disconnectAll;
     }
 
     endAll(loop, how);
 
-    for (const Pair& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
+    for (const Ends& pair : pairs) BOOST_TEST((endedOnce(pair.client) && endedOnce(pair.server)));
   });
 }
 
@@ -195,39 +191,39 @@ namespace {
 
 struct Way {
   const char* name;
-  std::function<void(Pair&)> end;
+  std::function<void(Ends&)> end;
 };
 
 const std::vector<Way>& ways() {
   static const std::string much(1 << 20, 'm');
   static const std::vector<Way> all{
-      {"a close", [](Pair& pair) { pair.client.transport().loseConnection(); }},
+      {"a close", [](Ends& pair) { pair.client.transport().loseConnection(); }},
       {"a close with much to write",
-       [](Pair& pair) {
+       [](Ends& pair) {
          pair.client.transport().write(asBytes(much));
          pair.client.transport().loseConnection();
        }},
       {"closes of both",
-       [](Pair& pair) {
+       [](Ends& pair) {
          pair.client.transport().loseConnection();
          pair.server.transport().loseConnection();
        }},
       {"a half-close and a close",
-       [](Pair& pair) {
+       [](Ends& pair) {
          pair.server.onReadLost = [&] { pair.server.transport().loseConnection(); };
          pair.client.onReadLost = [&] { pair.client.transport().loseConnection(); };
          pair.client.transport().loseWriteConnection();
        }},
-      {"an abort", [](Pair& pair) { pair.client.transport().abortConnection(); }},
+      {"an abort", [](Ends& pair) { pair.client.transport().abortConnection(); }},
       {"an abort with much to write, to a reader that is paused",
-       [](Pair& pair) {
+       [](Ends& pair) {
          pair.server.transport().pauseProducing();
          pair.client.transport().write(asBytes(much));
          pair.client.transport().abortConnection();
          pair.server.transport().resumeProducing();
        }},
       {"aborts of both",
-       [](Pair& pair) {
+       [](Ends& pair) {
          pair.client.transport().abortConnection();
          pair.server.transport().abortConnection();
        }},
@@ -248,7 +244,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_ended_leaves_nothing_while_the_reactor_li
   for (const SocketFamily family : {SocketFamily::kTcp, SocketFamily::kUnix}) {
     for (const Way& way : ways()) {
       BOOST_TEST_CONTEXT(way.name << " of family " << static_cast<int>(family)) {
-        Pair pair;
+        Ends pair;
         pair.client.halfCloseable = pair.server.halfCloseable = true;
         ReactorFixture loop;
         loop.settle();
@@ -330,3 +326,5 @@ BOOST_AUTO_TEST_CASE(what_ended_in_a_call_is_gone_before_the_loop_sleeps,
   BOOST_TEST(taken);
   BOOST_TEST(asleep == before);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // How a reactor ends, and what its callbacks must not ask of it.
-#define BOOST_TEST_MODULE ending
 #include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/forked_child.h>
 #include <penstock/tests/support/preconditions.h>
@@ -25,6 +24,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(ending_test)
 
 namespace {
 
@@ -238,3 +239,5 @@ BOOST_AUTO_TEST_CASE(what_the_end_of_a_reactor_cuts_short_does_not_look_complete
   BOOST_TEST(got == -1);
   BOOST_TEST(errno == ECONNRESET);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // The same script, the same events: a random script is played on epoll and on the backend of this
 // run, and both must have logged the same.
-#define BOOST_TEST_MODULE equality
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
@@ -15,6 +14,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
 using Events = std::vector<std::string>;
+
+BOOST_AUTO_TEST_SUITE(equality_test)
 
 namespace {
 
@@ -180,3 +181,5 @@ BOOST_AUTO_TEST_CASE(a_random_script_makes_the_same_events_as_on_epoll,
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

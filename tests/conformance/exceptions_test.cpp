@@ -1,5 +1,4 @@
 // An exception from any callback costs that connection, one line in the log, and nothing else.
-#define BOOST_TEST_MODULE exceptions
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/preconditions.h>
@@ -18,6 +17,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(exceptions_test)
 
 namespace {
 
@@ -467,3 +468,5 @@ BOOST_AUTO_TEST_CASE(a_line_about_a_connection_or_listener_has_a_level_and_names
   BOOST_TEST(lines[1].find("listener on descriptor") != std::string::npos, lines[1]);
   BOOST_TEST((connection == nullptr && listener == &failing));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Producers that can produce nothing more: a consumer that is to close does not wait for them.
-#define BOOST_TEST_MODULE finishing
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
 
@@ -10,12 +9,9 @@
 using namespace penstock;
 using namespace penstock::testing;
 
-namespace {
+BOOST_AUTO_TEST_SUITE(finishing_test)
 
-void shrinkBuffers(int fd) {
-  setSendBuffer(fd, 16384);
-  setReceiveBuffer(fd, 16384);
-}
+namespace {
 
 // A server that echoes by being its own producer, as in the README.
 struct Echo {
@@ -29,7 +25,7 @@ struct Echo {
     };
     server.onData = [this](Bytes bytes) { server.transport().write(bytes); };
     server.onReadLost = [this] { server.transport().loseConnection(); };
-    loop.connect(client, server, SocketFamily::kTcp, shrinkBuffers);
+    loop.connect(client, server, SocketFamily::kTcp, useSmallBuffers);
   }
 };
 
@@ -152,3 +148,5 @@ BOOST_AUTO_TEST_CASE(a_half_close_waits_for_the_registered_producer) {
     BOOST_TEST(server.heard("writeLost"));
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

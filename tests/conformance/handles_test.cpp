@@ -1,5 +1,4 @@
 // Names of connections and listeners that outlive them, and a reactor as other threads use it.
-#define BOOST_TEST_MODULE handles
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>
@@ -13,6 +12,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(handles_test)
 
 BOOST_AUTO_TEST_CASE(a_handle_names_its_connection_until_connectionLost_has_returned) {
   for (const bool inMemory : {false, true}) {
@@ -128,3 +129,5 @@ BOOST_AUTO_TEST_CASE(a_call_for_a_connection_that_is_over_by_then_is_not_made) {
 
   BOOST_TEST(!called);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

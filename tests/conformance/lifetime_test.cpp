@@ -1,6 +1,5 @@
 // Who dies when: things that end from inside their own callbacks, from inside those of others, all
 // at once, and under a peer that vanishes.
-#define BOOST_TEST_MODULE lifetime
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -21,6 +20,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(lifetime_test)
 
 namespace {
 
@@ -57,11 +58,6 @@ struct Crowd {
   std::vector<std::unique_ptr<Recorder>> clients, servers;
   ReactorFixture loop;
 };
-
-bool endedOnce(const Recorder& side) {
-  const auto lost = [](const std::string& event) { return event.substr(0, 4) == "lost"; };
-  return std::ranges::count_if(side.events, lost) == 1 && lost(side.events.back());
-}
 
 }  // namespace
 
@@ -556,3 +552,5 @@ BOOST_AUTO_TEST_CASE(a_thousand_connections_opened_and_dropped_at_random) {
   BOOST_TEST(churn.logLines().empty());
   BOOST_TEST(std::ranges::all_of(churn.sides(), [](const auto& side) { return endedOnce(*side); }));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

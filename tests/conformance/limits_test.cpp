@@ -1,9 +1,7 @@
 // What may be queued, what happens beyond it, and when all of it has left.
-#define BOOST_TEST_MODULE limits
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
-#include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/scripted_producer.h>
+#include <penstock/tests/support/pair.h>
 #include <penstock/transports/loopback.h>
 
 #include <boost/test/unit_test.hpp>
@@ -18,19 +16,9 @@
 using namespace penstock;
 using namespace penstock::testing;
 
-namespace {
+BOOST_AUTO_TEST_SUITE(limits_test)
 
-struct Pair {
-  Recorder client, server;
-  ReactorFixture loop;
-
-  explicit Pair(ReactorOptions options = {}) : loop(std::move(options)) {}
-  void connect() {
-    loop.connect(client, server, SocketFamily::kTcp, [](int fd) { setSendBuffer(fd, 16384); });
-  }
-};
-
-}  // namespace
+namespace {}  // namespace
 
 BOOST_AUTO_TEST_CASE(a_writer_beyond_its_limit_loses_the_connection_in_the_next_turn) {
   for (const bool inMemory : {false, true}) {
@@ -211,3 +199,5 @@ BOOST_AUTO_TEST_CASE(a_writer_is_told_when_all_has_left) {
   BOOST_TEST(transport.bufferedBytes() == 0U);
   loop.destroy();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // What the owner of a listener may ask of it: to pause, to keep to a number, to end with grace, to
 // share its socket, to hand over what it accepts, and to tell of its end.
-#define BOOST_TEST_MODULE listener
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -22,6 +21,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(listener_test)
 
 namespace {
 
@@ -507,3 +508,5 @@ BOOST_FIXTURE_TEST_CASE(a_paused_listener_whose_socket_is_shut_down_costs_nothin
   BOOST_TEST((why == std::errc::invalid_argument));
   listener->stopListening();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

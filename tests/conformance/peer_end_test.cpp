@@ -1,10 +1,8 @@
 // The peer goes away: what is still heard of it, when, and what becomes of what is written to it.
-#define BOOST_TEST_MODULE peer_end
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/pair.h>
 #include <penstock/tests/support/preconditions.h>
-#include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/scripted_producer.h>
 
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
@@ -17,30 +15,16 @@ using namespace penstock::testing;
 using boost::test_tools::per_element;
 using Events = std::vector<std::string>;
 
+BOOST_AUTO_TEST_SUITE(peer_end_test)
+
 namespace {
-
-struct Pair {
-  Recorder client, server;
-  ScriptedProducer producer;
-  ReactorFixture loop;
-
-  explicit Pair(bool halfCloseable, SocketFamily family = SocketFamily::kTcp) {
-    client.halfCloseable = server.halfCloseable = halfCloseable;
-    loop.connect(client, server, family, useSmallBuffers);
-  }
-
-  void waitForBothEnds() {
-    loop.runUntil([&] { return client.lost && server.lost; }, "both ends to be lost");
-    loop.settle();
-  }
-};
 
 constexpr SocketFamily kFamilies[] = {SocketFamily::kTcp, SocketFamily::kUnix};
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_reset_is_told_with_its_reason) {
-  Pair test(true);
+  ConnectedPair test(true);
 
   test.server.transport().abortConnection();
   test.waitForBothEnds();
@@ -50,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_told_with_its_reason) {
 }
 
 BOOST_AUTO_TEST_CASE(a_close_that_waits_hears_the_reset_of_a_peer_that_never_reads) {
-  Pair test(false);
+  ConnectedPair test(false);
   test.server.transport().pauseProducing();
   test.client.transport().write(asBytes(std::string(kMoreThanSmallBuffers, 'x')));
   test.client.transport().loseConnection();
@@ -66,7 +50,7 @@ BOOST_AUTO_TEST_CASE(a_close_that_waits_hears_the_reset_of_a_peer_that_never_rea
 
 // Where no receive was in flight when the close began, the next write tells of it.
 BOOST_AUTO_TEST_CASE(a_close_that_waits_for_its_producer_hears_a_reset) {
-  Pair test(false);
+  ConnectedPair test(false);
   Transport& transport = test.server.transport();
   test.loop.settle();
   transport.registerProducer(test.producer, Production::kStreaming);
@@ -86,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_close_that_waits_for_its_producer_hears_a_reset) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_peer_sent_before_its_end_is_delivered_before_the_end) {
-  Pair test(false);
+  ConnectedPair test(false);
   const std::string words(200'000, 'w');
 
   test.client.transport().write(asBytes(words));
@@ -101,7 +85,7 @@ BOOST_AUTO_TEST_CASE(what_the_peer_sent_before_its_end_is_delivered_before_the_e
 BOOST_AUTO_TEST_CASE(a_paused_side_that_writes_to_a_peer_that_has_closed_is_lost_with_a_reason) {
   for (const SocketFamily family : kFamilies) {
     for (const Production production : {Production::kPull, Production::kStreaming}) {
-      Pair test(false, family);
+      ConnectedPair test(false, family);
       Transport& transport = test.server.transport();
       transport.pauseProducing();
       test.client.transport().loseConnection();
@@ -129,7 +113,7 @@ BOOST_AUTO_TEST_CASE(a_paused_side_that_writes_to_a_peer_that_has_closed_is_lost
 
 BOOST_AUTO_TEST_CASE(a_half_close_towards_a_peer_that_has_closed_passes_silently) {
   for (const SocketFamily family : kFamilies) {
-    Pair test(true, family);
+    ConnectedPair test(true, family);
     test.client.transport().loseConnection();
     test.loop.runUntil([&] { return test.server.heard("readLost"); }, "the end of input");
 
@@ -198,3 +182,5 @@ BOOST_AUTO_TEST_CASE(an_end_that_comes_with_the_last_bytes_is_heard_at_any_time,
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

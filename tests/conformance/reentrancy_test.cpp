@@ -3,7 +3,6 @@
 // One scene makes every callback of a connection happen: made, data, pause, resume, writeLost,
 // readLost, stop, lost, a timer and a call. It is played once for each pair of a callback and an
 // action, and whatever becomes of it, the connection's life must have the shape that is promised.
-#define BOOST_TEST_MODULE reentrancy
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
@@ -21,6 +20,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using Events = std::vector<std::string>;
+
+BOOST_AUTO_TEST_SUITE(reentrancy_test)
 
 namespace {
 
@@ -380,3 +381,5 @@ BOOST_AUTO_TEST_CASE(anything_may_be_done_in_a_call) { doEverythingIn("call"); }
 BOOST_AUTO_TEST_CASE(anything_may_be_done_in_a_call_of_another_thread) {
   doEverythingIn("thread call");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // replaceProtocol(): a connection changes hands, from inside every callback of the one that leaves.
-#define BOOST_TEST_MODULE replacing
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -12,6 +11,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(replacing_test)
 
 namespace {
 
@@ -156,3 +157,5 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_the_one_in_place, Replacing)
   BOOST_TEST(next.lost);
   BOOST_TEST(first.events == Events{"made"}, boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

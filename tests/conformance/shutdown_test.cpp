@@ -1,5 +1,4 @@
 // Triggers and signals: how a run begins and ends.
-#define BOOST_TEST_MODULE shutdown
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/core/reactor_object.h>
 #include <penstock/tests/support/backend.h>
@@ -29,6 +28,8 @@ using Event = Reactor::Event;
 using Phase = Reactor::Phase;
 using Events = std::vector<std::string>;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(shutdown_test)
 
 namespace {
 
@@ -522,3 +523,5 @@ BOOST_AUTO_TEST_CASE(the_end_of_run_does_not_wait_for_the_kernel_for_ever,
   BOOST_TEST(loop.logLines().size() == 1U);
   held = false;
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // A stream carries bytes, all of them, in order, both ways, and holds them back when told to.
-#define BOOST_TEST_MODULE stream
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/preconditions.h>
@@ -17,6 +16,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(stream_test)
 
 namespace {
 
@@ -387,3 +388,5 @@ BOOST_AUTO_TEST_CASE(what_was_queued_before_a_pause_is_still_sent) {
 
   BOOST_TEST(server.received == "sent all the same");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

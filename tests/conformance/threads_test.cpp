@@ -1,5 +1,4 @@
 // Calls from other threads: each is run or refused, never lost, and wakes the loop.
-#define BOOST_TEST_MODULE threads
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/address_sanitizer.h>
 #include <penstock/tests/support/once_asleep.h>
@@ -23,6 +22,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(threads_test)
 
 BOOST_AUTO_TEST_CASE(calls_of_four_threads_all_run_on_the_loop_in_each_ones_order,
                      *precondition(onRealKernel)) {
@@ -289,3 +290,70 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(ran);
   BOOST_TEST((client.lost && server.lost));
 }
+
+BOOST_AUTO_TEST_CASE(work_in_a_thread_is_not_the_loops_and_tells_it,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  ReactorFixture loop;
+  std::thread::id worker;
+  bool done = false;
+  BOOST_TEST(loop->callInThread([&] {
+    worker = std::this_thread::get_id();
+    BOOST_TEST(loop->callFromThread([&] { done = true; }));
+  }));
+
+  loop.runUntil([&] { return done; }, "the result");
+
+  BOOST_TEST((worker != std::this_thread::get_id()));
+}
+
+BOOST_AUTO_TEST_CASE(what_work_in_a_thread_throws_is_logged,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  ReactorFixture loop;
+  BOOST_TEST(loop->callInThread([] { throw std::runtime_error("no disk"); }));
+
+  loop.runUntil([&] { return !loop.logLines().empty(); }, "the log");
+
+  BOOST_TEST(loop.logLines().at(0) == "penstock: exception from work in a thread: no disk");
+}
+
+BOOST_AUTO_TEST_CASE(a_reactor_runs_what_waits_for_a_thread_before_it_is_gone,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  std::atomic<int> ran = 0;
+  int called = 0;
+  {
+    ReactorOptions options;
+    options.poolThreads = 2;
+    ReactorFixture loop(std::move(options));
+    for (int i = 0; i < 20; ++i) {
+      BOOST_TEST(loop->callInThread([&] {
+        ++ran;
+        static_cast<void>(loop->callFromThread([&] { ++called; }));
+      }));
+    }
+    loop.destroy();
+  }
+
+  BOOST_TEST(ran == 20);
+  BOOST_TEST(called == 20);
+}
+
+BOOST_AUTO_TEST_CASE(more_work_than_may_wait_is_refused,
+                     *boost::unit_test::precondition(onRealKernel)) {
+  ReactorOptions options;
+  options.poolThreads = 1;
+  options.poolTaskLimit = 1;
+  std::atomic<bool> go = false;
+  ReactorFixture loop(std::move(options));
+  const auto wait = [&] {
+    while (!go) std::this_thread::yield();
+  };
+
+  int taken = 0;
+  while (taken < 10 && loop->callInThread(wait)) ++taken;
+  go = true;
+
+  BOOST_TEST(taken >= 1);
+  BOOST_TEST(taken <= 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Time: when calls come, in which order, and when not.
-#define BOOST_TEST_MODULE time
 #include <penstock/runtime/timer.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
@@ -19,6 +18,8 @@ using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::test_tools::per_element;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(time_test)
 
 BOOST_AUTO_TEST_CASE(a_timed_call_is_never_early) {
   ReactorFixture loop;
@@ -341,3 +342,5 @@ BOOST_AUTO_TEST_CASE(a_thousand_timers_come_once_each_and_in_order) {
   BOOST_TEST(fired.size() == 1000U);
   BOOST_TEST(std::ranges::is_sorted(fired));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

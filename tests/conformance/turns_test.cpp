@@ -1,5 +1,4 @@
 // Turns: how long they wait, driving them from a foreign loop, and run() and stop().
-#define BOOST_TEST_MODULE turns
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -21,6 +20,8 @@ using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::test_tools::per_element;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(turns_test)
 
 BOOST_AUTO_TEST_CASE(the_loop_cannot_be_turned_from_what_is_called_between_turns) {
   Recorder client, server, first, second;
@@ -316,3 +317,5 @@ BOOST_AUTO_TEST_CASE(answers_that_peers_do_not_read_keep_nobody_from_reading) {
 
   for (Recorder& server : servers) BOOST_TEST(server.transport().bufferedBytes() > 0U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

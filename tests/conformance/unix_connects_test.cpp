@@ -1,5 +1,4 @@
 // Connecting to a UNIX socket whose backlog is full: waiting for room, without a thread each.
-#define BOOST_TEST_MODULE unix_connects
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -22,6 +21,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(unix_connects_test)
 
 namespace {
 
@@ -211,3 +212,5 @@ BOOST_FIXTURE_TEST_CASE(what_is_connected_blocks_or_not_as_the_family_wants_it, 
     BOOST_TEST(nonBlocking == wanted);
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // In a child that was forked after a look-up none ever ended: the pool counted the threads of the
 // parent as idle, and its mutex could be held by one of them.
-#define BOOST_TEST_MODULE a_forked_child_looks_names_up_itself
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/tests/support/address_sanitizer.h>
@@ -26,6 +25,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(a_forked_child_looks_names_up_itself_test)
 
 namespace {
 
@@ -246,3 +247,5 @@ BOOST_AUTO_TEST_CASE(a_thread_pool_works_in_a_child_and_ends_there) {
   second.get_future().wait();
   BOOST_TEST(ran == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

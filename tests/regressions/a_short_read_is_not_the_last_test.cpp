@@ -1,7 +1,6 @@
 // A read that brought less than there was room for counted as having emptied the socket. It also
 // ends before urgent data, and at each message of a UNIX socket that carries a descriptor: on
 // epoll, edge-triggered, what lay behind was read only when more came.
-#define BOOST_TEST_MODULE a_short_read_is_not_the_last
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 
@@ -15,6 +14,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(a_short_read_is_not_the_last_test)
 
 namespace {
 
@@ -66,3 +67,5 @@ BOOST_AUTO_TEST_CASE(bytes_behind_a_message_with_a_descriptor_are_delivered,
 
   loop.runUntil([&] { return server.received == "abcdefghi"; }, "the bytes behind the message");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // Bytes that came while reading was paused are held and delivered after the resume. When the
 // protocol lost its connection from that dataReceived(), they were freed in the middle of it.
-#define BOOST_TEST_MODULE held_bytes_outlive_their_connection
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/uring/reactor.h>
@@ -14,6 +13,9 @@
 #include <utility>
 
 namespace penstock {
+
+BOOST_AUTO_TEST_SUITE(held_bytes_outlive_their_connection_test)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -91,5 +93,7 @@ BOOST_AUTO_TEST_CASE(held_bytes_can_be_read_after_the_connection_was_lost) {
   BOOST_TEST(outcome.lost);
   BOOST_TEST(outcome.received == "held");
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace penstock

@@ -1,6 +1,5 @@
 // On kernels without IORING_ENTER_EXT_ARG the limit of a wait is a timeout request. When the kernel
 // was busy and did not take it at once, it read its time later from a stack frame that was gone.
-#define BOOST_TEST_MODULE wait_limit_is_kept_until_submitted
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/uring/ring.h>
@@ -8,6 +7,8 @@
 #include <penstock/tests/support/simulated_kernel.h>
 
 namespace penstock::uring {
+
+BOOST_AUTO_TEST_SUITE(wait_limit_is_kept_until_submitted_test)
 
 using namespace std::chrono_literals;
 
@@ -26,5 +27,7 @@ BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_limit_although_the_kernel_was_busy) {
     BOOST_TEST(kernel.now() - before < 1h + 1s);
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace penstock::uring

@@ -106,4 +106,9 @@ Transport& Recorder::transport() const {
   return *transport_;
 }
 
+bool endedOnce(const Recorder& side) {
+  const auto lost = [](const std::string& event) { return event.substr(0, 4) == "lost"; };
+  return std::ranges::count_if(side.events, lost) == 1 && lost(side.events.back());
+}
+
 }  // namespace penstock::testing

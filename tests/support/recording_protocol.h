@@ -83,4 +83,7 @@ class Recorder : public Diary {
   Transport* transport_ = nullptr;
 };
 
+// Whether it was lost, and heard of that once and of nothing more.
+bool endedOnce(const Recorder& side);
+
 }  // namespace penstock::testing

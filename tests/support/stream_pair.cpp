@@ -70,6 +70,20 @@ void useSmallBuffers(int fd) {
   setReceiveBuffer(fd, kSmall);
 }
 
+SocketPair::SocketPair(int flags) {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0, fds) < 0) {
+    throwErrno(-errno, "socketpair");
+  }
+  near.reset(fds[0]);
+  far.reset(fds[1]);
+}
+
+void SocketPair::sendFromFar(std::string_view text) const {
+  const ssize_t sent = ::send(far.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  if (sent != static_cast<ssize_t>(text.size())) throwErrno(-errno, "send");
+}
+
 OwnedFd connectRaw(const SocketAddress& to, const Prepare& prepare) {
   OwnedFd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throwErrno(-errno, "socket");

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string_view>
 
 namespace penstock::testing {
 
@@ -37,6 +38,15 @@ constexpr std::size_t kMoreThanSmallBuffers = 1 << 20;
 
 // What is done to a descriptor before it is connected or listens, as useSmallBuffers.
 using Prepare = std::function<void(int fd)>;
+
+// Two connected UNIX sockets of the real kernel, which close when programs are executed.
+struct SocketPair {
+  explicit SocketPair(int flags = 0);  // SOCK_NONBLOCK.
+
+  void sendFromFar(std::string_view text) const;
+
+  OwnedFd near, far;
+};
 
 // A blocking socket connected to `to`: a peer that is not Penstock. Real kernels only.
 OwnedFd connectRaw(const SocketAddress& to, const Prepare& prepare = {});

@@ -17,15 +17,12 @@ import sys
 import tempfile
 import time
 import unittest
-import xml.etree.ElementTree as ElementTree
 
 PENSTOCK = os.environ.get("PENSTOCK_COMMAND", "penstock")
 WAIT = 20.0  # Seconds that any one answer may take.
 TEST_LIMIT = 120  # Seconds for a whole test.
 STALL = 0.7  # Seconds without progress after which a stream counts as stopped.
 SANITIZER_MEMORY = 1 << 40  # Address space that only a sanitizer's shadow takes.
-
-SKIPPED = 77  # Meson's exit status for a program that cannot run here.
 
 
 def eventually(condition, what):
@@ -287,57 +284,62 @@ class Keystream:
 
 
 class Results(unittest.TextTestResult):
-    """Remembers each test's outcome and time for the report."""
+    """Writes the results as TAP to `tap`: a line for each test as it ends."""
+
+    tap = None
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.started = 0.0
-        self.cases = []
+        self.written = 0
+
+    def write(self, result, test, why=""):
+        self.written += 1
+        name = ".".join(test.id().split(".")[-2:])
+        print(f"{result} {self.written} - {name}{why}", file=self.tap)
+
+    def bad(self):
+        return len(self.failures) + len(self.errors)
 
     def startTest(self, test):
         super().startTest(test)
-        self.started = time.monotonic()
-        self.cases.append((test, 0.0))
+        self.before = self.bad(), len(self.skipped)
 
     def stopTest(self, test):
         super().stopTest(test)
-        self.cases[-1] = (test, time.monotonic() - self.started)
+        bad, skipped = self.before
+        if self.bad() > bad:
+            self.write("not ok", test)
+        elif len(self.skipped) > skipped:
+            self.write("ok", test, f" # SKIP {self.skipped[-1][1]}")
+        else:
+            self.write("ok", test)
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        if not isinstance(test, unittest.TestCase):  # What sets a whole class up has failed.
+            self.write("not ok", test)
 
 
-def write_report(result, path):
-    """JUnit's form, for .ci/count_cases.py."""
-    suite = ElementTree.Element("testsuite", name=pathlib.Path(sys.argv[0]).stem)
-    bad = {test.id(): text for test, text in result.failures + result.errors}
-    skipped = {test.id(): why for test, why in result.skipped}
-    for test, seconds in result.cases:
-        group, name = test.id().split(".")[-2:]
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=group, name=name, time=f"{seconds:.3f}"
-        )
-        if test.id() in bad:
-            ElementTree.SubElement(case, "failure").text = bad[test.id()]
-        elif test.id() in skipped:
-            ElementTree.SubElement(case, "skipped", message=skipped[test.id()])
-    ElementTree.ElementTree(suite).write(path)
+def take_standard_output():
+    """What was standard output; what is printed from now on, by children too, goes to standard error."""
+    sys.stdout.flush()
+    output = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    return output
 
 
-def require_backend():
-    """Leaves, saying why, when the backend under test cannot work here."""
-    examined = run("doctor", "--json")
-    backend = json.loads(examined.stdout)["backend"]
-    if backend["chosen"] is None:
-        print(f"skipped: {backend['why']}")
-        sys.exit(SKIPPED)
+def why_not():
+    """Why the backend under test cannot work here, if so."""
+    backend = json.loads(run("doctor", "--json").stdout)["backend"]
+    return backend["why"] if backend["chosen"] is None else None
 
 
 def main():
-    require_backend()
-    program = unittest.main(
-        testRunner=unittest.TextTestRunner(resultclass=Results, verbosity=2), exit=False
-    )
-    result = program.result
-    if "PENSTOCK_TEST_REPORTS" in os.environ:
-        write_report(result, pathlib.Path(os.environ["PENSTOCK_TEST_REPORTS"]) / "tools.xml")
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed")
-    sys.exit(1 if failed or not result.testsRun else 0)
+    Results.tap = take_standard_output()
+    if why := why_not():
+        print(f"1..0 # SKIP {why}", file=Results.tap)
+        sys.exit()
+    runner = unittest.TextTestRunner(resultclass=Results, verbosity=2)
+    result = unittest.main(testRunner=runner, exit=False).result
+    print(f"1..{result.written}", file=Results.tap)
+    sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)

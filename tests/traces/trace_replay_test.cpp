@@ -1,5 +1,4 @@
 // The recorded traces hold, and the replay would say so if they did not.
-#define BOOST_TEST_MODULE trace_replay
 #include <penstock/tests/traces/replay.h>
 #include <penstock/tests/traces/report.h>
 #include <penstock/tests/traces/trace_file.h>
@@ -15,6 +14,8 @@
 
 namespace penstock::traces {
 namespace {
+
+BOOST_AUTO_TEST_SUITE(trace_replay_test)
 
 const std::string kScenarios = TRACE_DATA "/traces-scenarios.jsonl";
 const std::string kRandom = TRACE_DATA "/traces-public.jsonl.gz";
@@ -139,6 +140,8 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_refused_by_name) {
     BOOST_TEST(error.what() == std::string("/nonexistent/traces.jsonl: No such file or directory"));
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
 }  // namespace penstock::traces

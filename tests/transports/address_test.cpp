@@ -1,5 +1,5 @@
 // Addresses are read, written and compared; a bad one is refused in one clear line.
-#define BOOST_TEST_MODULE address
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/printing.h>
 #include <penstock/transports/address.h>
 
@@ -11,19 +11,11 @@
 #include <string>
 
 using namespace penstock;
+using penstock::testing::complaintOf;
+
+BOOST_AUTO_TEST_SUITE(address_test)
 
 namespace {
-
-// What `call` complains about; empty if it does not.
-template <class Call>
-std::string complaintOf(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return {};
-}
 
 std::string complaintAbout(std::string_view text) {
   return complaintOf([text] { Address::parse(text); });
@@ -166,3 +158,5 @@ BOOST_AUTO_TEST_CASE(a_host_and_its_port_are_split_whether_name_or_number) {
   BOOST_TEST(splitHostAndPort(":80").host.empty());
   BOOST_TEST(!complaintOf([] { splitHostAndPort("example.org"); }).empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

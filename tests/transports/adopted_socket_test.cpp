@@ -1,6 +1,6 @@
 // Sockets that somebody else has opened become listeners and transports.
-#define BOOST_TEST_MODULE adopted_socket
 #include <penstock/runtime/errors.h>
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>
@@ -16,6 +16,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(adopted_socket_test)
 
 namespace {
 
@@ -36,22 +38,6 @@ struct Adopting {
     fcntl(fd, F_SETFL, wantsNonBlocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
   }
 };
-
-std::pair<OwnedFd, OwnedFd> socketPair() {
-  int fds[2];
-  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-  return {OwnedFd(fds[0]), OwnedFd(fds[1])};
-}
-
-template <class Call>
-std::string complaintOf(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -83,7 +69,7 @@ BOOST_FIXTURE_TEST_CASE(a_listening_socket_of_the_wrong_mode_is_put_right, Adopt
 
 BOOST_FIXTURE_TEST_CASE(a_connected_socket_of_the_wrong_mode_carries_bytes, Adopting,
                         *precondition(onRealKernel)) {
-  auto [ours, theirs] = socketPair();
+  auto [ours, theirs] = SocketPair();
   setWrongMode(ours.get());
 
   adoptStream(loop.reactor(), std::move(ours), server.makeProtocol());
@@ -141,7 +127,7 @@ BOOST_FIXTURE_TEST_CASE(stopping_closes_an_adopted_listener_and_does_not_shut_it
 BOOST_FIXTURE_TEST_CASE(what_is_adopted_is_closed_on_exec_and_keeps_its_mode, Adopting,
                         *precondition(onRealKernel)) {
   for (const int mode : {0, O_NONBLOCK}) {
-    auto [ours, theirs] = socketPair();
+    auto [ours, theirs] = SocketPair();
     const int stream = ours.get();
     OwnedFd fd = listening();
     const int listener = fd.get();
@@ -166,9 +152,9 @@ BOOST_FIXTURE_TEST_CASE(what_is_adopted_is_closed_on_exec_and_keeps_its_mode, Ad
 
 BOOST_FIXTURE_TEST_CASE(a_null_protocol_and_an_empty_factory_are_refused, Adopting,
                         *precondition(onRealKernel)) {
-  auto pair = socketPair();
+  SocketPair pair;
 
-  BOOST_CHECK_THROW(adoptStream(loop.reactor(), std::move(pair.first), nullptr),
+  BOOST_CHECK_THROW(adoptStream(loop.reactor(), std::move(pair.near), nullptr),
                     std::invalid_argument);
   BOOST_CHECK_THROW(adoptListener(loop.reactor(), listening(), nullptr), std::invalid_argument);
 }
@@ -211,11 +197,11 @@ BOOST_FIXTURE_TEST_CASE(a_listening_socket_is_no_stream, Adopting) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connected_socket_is_no_listener, Adopting, *precondition(onRealKernel)) {
-  auto pair = socketPair();
-  const std::string name = "adoptListener descriptor " + std::to_string(pair.first.get());
+  SocketPair pair;
+  const std::string name = "adoptListener descriptor " + std::to_string(pair.near.get());
 
   const std::string complaint =
-      complaintOf([&] { adoptListener(loop.reactor(), std::move(pair.first), serving()); });
+      complaintOf([&] { adoptListener(loop.reactor(), std::move(pair.near), serving()); });
 
   BOOST_TEST(complaint == name + ": it is not listening");
 }
@@ -275,3 +261,5 @@ BOOST_FIXTURE_TEST_CASE(a_listener_whose_socket_was_shut_down_stops_and_can_stil
   listener.stopListening();
   loop.settle();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

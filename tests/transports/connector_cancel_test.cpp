@@ -1,5 +1,4 @@
 // Connector::cancel(): who ends first hears nothing more.
-#define BOOST_TEST_MODULE connector_cancel
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/transports/connecting.h>
@@ -18,6 +17,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(connector_cancel_test)
 
 namespace {
 
@@ -202,3 +203,5 @@ BOOST_FIXTURE_TEST_CASE(without_a_failure_handler_nobody_asks, Connecting) {
 
   BOOST_TEST(loop.logLines().empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

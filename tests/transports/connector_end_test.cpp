@@ -1,5 +1,4 @@
 // How connecting ends otherwise: stopped, refused by its own side, or with the reactor.
-#define BOOST_TEST_MODULE connector_end
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/transports/connecting.h>
@@ -18,6 +17,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(connector_end_test)
 
 BOOST_FIXTURE_TEST_CASE(stopping_is_told_in_the_next_turn_and_nothing_else_is, Connecting) {
   Connector& connector = connectTo(listen());
@@ -278,3 +279,5 @@ BOOST_FIXTURE_TEST_CASE(without_descriptors_connecting_fails_and_does_not_throw,
 
   BOOST_TEST(*failed == std::errc::too_many_files_open);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Connecting: one address after the other, within the time.
-#define BOOST_TEST_MODULE connector
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/transports/connecting.h>
@@ -17,6 +16,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(connector_test)
 
 BOOST_FIXTURE_TEST_CASE(a_connection_is_made_and_the_connector_follows_its_state, Connecting) {
   Connector& connector = connectTo(listen());
@@ -267,3 +268,5 @@ BOOST_FIXTURE_TEST_CASE(a_factory_that_stops_its_own_connector_gets_no_connectio
   BOOST_TEST(*failed == ConnectionError::kStopped);
   BOOST_TEST(!client.made());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // The pair joined in memory: the same machine and the same endings as sockets.
-#define BOOST_TEST_MODULE loopback
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/tests/support/scripted_producer.h>
@@ -15,11 +14,13 @@
 using namespace penstock;
 using namespace penstock::testing;
 
+BOOST_AUTO_TEST_SUITE(loopback_test)
+
 namespace {
 
 using Events = std::vector<std::string>;
 
-struct Pair {
+struct Joined {
   Recorder one, other;
   ScriptedProducer producer;
   ReactorFixture loop;
@@ -32,7 +33,7 @@ const std::error_code kBrokenPipe = std::make_error_code(std::errc::broken_pipe)
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(both_are_made_before_the_call_returns, Pair) {
+BOOST_FIXTURE_TEST_CASE(both_are_made_before_the_call_returns, Joined) {
   const auto pair = loopbackPair(loop.reactor(), one.makeProtocol(), other.makeProtocol());
 
   BOOST_TEST(one.events == Events{"made"});
@@ -42,7 +43,7 @@ BOOST_FIXTURE_TEST_CASE(both_are_made_before_the_call_returns, Pair) {
   BOOST_TEST(pair.first.connected());
 }
 
-BOOST_FIXTURE_TEST_CASE(bytes_go_both_ways_and_never_from_inside_write, Pair) {
+BOOST_FIXTURE_TEST_CASE(bytes_go_both_ways_and_never_from_inside_write, Joined) {
   join();
 
   one.transport().write(asBytes("there"));
@@ -56,7 +57,7 @@ BOOST_FIXTURE_TEST_CASE(bytes_go_both_ways_and_never_from_inside_write, Pair) {
   BOOST_TEST(one.transport().bufferedBytes() == 0);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_written_in_connectionMade_arrives, Pair) {
+BOOST_FIXTURE_TEST_CASE(what_is_written_in_connectionMade_arrives, Joined) {
   one.onMade = [](Transport& transport) { transport.write(asBytes("first")); };
   other.onMade = [](Transport& transport) { transport.write(asBytes("second")); };
 
@@ -67,7 +68,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_written_in_connectionMade_arrives, Pair) {
   BOOST_TEST(one.received == "second");
 }
 
-BOOST_FIXTURE_TEST_CASE(an_echo_from_inside_dataReceived_comes_back, Pair) {
+BOOST_FIXTURE_TEST_CASE(an_echo_from_inside_dataReceived_comes_back, Joined) {
   other.onData = [this](Bytes bytes) { other.transport().write(bytes); };
   join();
   const std::string text(300'000, 'x');
@@ -79,7 +80,7 @@ BOOST_FIXTURE_TEST_CASE(an_echo_from_inside_dataReceived_comes_back, Pair) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_paused_reader_leaves_the_bytes_with_the_writer_and_pauses_its_producer,
-                        Pair) {
+                        Joined) {
   join();
   one.transport().registerProducer(producer, Production::kStreaming);
   other.transport().pauseProducing();
@@ -96,7 +97,7 @@ BOOST_FIXTURE_TEST_CASE(a_paused_reader_leaves_the_bytes_with_the_writer_and_pau
   BOOST_TEST(other.received.size() == 65537);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_reader_that_pauses_in_dataReceived_gets_no_more, Pair) {
+BOOST_FIXTURE_TEST_CASE(a_reader_that_pauses_in_dataReceived_gets_no_more, Joined) {
   other.onData = [this](Bytes) { other.transport().pauseProducing(); };
   join();
   const std::size_t total = 1'000'000;
@@ -111,7 +112,7 @@ BOOST_FIXTURE_TEST_CASE(a_reader_that_pauses_in_dataReceived_gets_no_more, Pair)
   loop.runUntil([&] { return other.received.size() == total; }, "the rest");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_pull_producer_is_asked_once_per_drain, Pair) {
+BOOST_FIXTURE_TEST_CASE(a_pull_producer_is_asked_once_per_drain, Joined) {
   join();
   int portions = 0;
   producer.onResume = [&] {
@@ -126,7 +127,7 @@ BOOST_FIXTURE_TEST_CASE(a_pull_producer_is_asked_once_per_drain, Pair) {
   BOOST_TEST(portions == 6);
 }
 
-BOOST_FIXTURE_TEST_CASE(many_bytes_do_not_keep_others_from_their_turn, Pair) {
+BOOST_FIXTURE_TEST_CASE(many_bytes_do_not_keep_others_from_their_turn, Joined) {
   join();
   one.transport().write(asBytes(std::string(1 << 20, 'x')));
 
@@ -136,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(many_bytes_do_not_keep_others_from_their_turn, Pair) {
   BOOST_TEST(other.received.size() < 1 << 20);
 }
 
-BOOST_FIXTURE_TEST_CASE(closing_delivers_what_was_written_and_ends_both_cleanly, Pair) {
+BOOST_FIXTURE_TEST_CASE(closing_delivers_what_was_written_and_ends_both_cleanly, Joined) {
   join();
 
   one.transport().write(asBytes("last words"));
@@ -148,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(closing_delivers_what_was_written_and_ends_both_cleanly,
   BOOST_TEST(one.events == (Events{"made", "lost"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(half_closing_leaves_the_other_direction_open, Pair) {
+BOOST_FIXTURE_TEST_CASE(half_closing_leaves_the_other_direction_open, Joined) {
   one.halfCloseable = other.halfCloseable = true;
   join();
 
@@ -168,7 +169,7 @@ BOOST_FIXTURE_TEST_CASE(half_closing_leaves_the_other_direction_open, Pair) {
   BOOST_TEST(one.events.back() == "lost");
 }
 
-BOOST_FIXTURE_TEST_CASE(an_end_waits_while_reading_is_paused, Pair) {
+BOOST_FIXTURE_TEST_CASE(an_end_waits_while_reading_is_paused, Joined) {
   join();
   other.transport().pauseProducing();
 
@@ -182,7 +183,8 @@ BOOST_FIXTURE_TEST_CASE(an_end_waits_while_reading_is_paused, Pair) {
   BOOST_TEST(other.events == (Events{"made", "lost"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(an_abort_drops_what_was_written_and_resets_the_other_even_if_paused, Pair) {
+BOOST_FIXTURE_TEST_CASE(an_abort_drops_what_was_written_and_resets_the_other_even_if_paused,
+                        Joined) {
   join();
   other.transport().pauseProducing();
   one.transport().write(asBytes("never seen"));
@@ -196,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(an_abort_drops_what_was_written_and_resets_the_other_eve
   BOOST_TEST(other.received.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(writing_to_a_side_that_is_gone_is_a_broken_pipe, Pair) {
+BOOST_FIXTURE_TEST_CASE(writing_to_a_side_that_is_gone_is_a_broken_pipe, Joined) {
   other.halfCloseable = true;
   join();
   one.transport().loseConnection();
@@ -209,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(writing_to_a_side_that_is_gone_is_a_broken_pipe, Pair) {
   BOOST_TEST(other.why == kBrokenPipe);
 }
 
-BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Pair) {
+BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Joined) {
   join();
   one.transport().pauseProducing();
   other.transport().pauseProducing();
@@ -225,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_that_is_closing_are_dropped, Pair) {
   BOOST_TEST(other.events == (Events{"made", "lost"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_whose_close_waits_are_dropped_at_once, Pair) {
+BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_whose_close_waits_are_dropped_at_once, Joined) {
   join();
   other.transport().pauseProducing();
   one.transport().write(asBytes("unheard"));
@@ -242,7 +244,7 @@ BOOST_FIXTURE_TEST_CASE(bytes_for_a_side_whose_close_waits_are_dropped_at_once, 
   BOOST_TEST(!other.heard("data"));
 }
 
-BOOST_FIXTURE_TEST_CASE(both_may_abort_at_once, Pair) {
+BOOST_FIXTURE_TEST_CASE(both_may_abort_at_once, Joined) {
   join();
 
   one.transport().abortConnection();
@@ -253,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(both_may_abort_at_once, Pair) {
   BOOST_TEST(other.lost);
 }
 
-BOOST_FIXTURE_TEST_CASE(closing_the_writer_from_inside_the_readers_dataReceived_is_safe, Pair) {
+BOOST_FIXTURE_TEST_CASE(closing_the_writer_from_inside_the_readers_dataReceived_is_safe, Joined) {
   other.onData = [this](Bytes) {
     if (one.connected()) one.transport().abortConnection();
   };
@@ -267,7 +269,7 @@ BOOST_FIXTURE_TEST_CASE(closing_the_writer_from_inside_the_readers_dataReceived_
   BOOST_TEST(other.received.size() < 200'000);
 }
 
-BOOST_FIXTURE_TEST_CASE(an_exception_in_dataReceived_ends_both, Pair) {
+BOOST_FIXTURE_TEST_CASE(an_exception_in_dataReceived_ends_both, Joined) {
   other.onData = [](Bytes) { throw std::runtime_error("on purpose"); };
   join();
 
@@ -279,7 +281,7 @@ BOOST_FIXTURE_TEST_CASE(an_exception_in_dataReceived_ends_both, Pair) {
   BOOST_TEST(loop.logLines().size() == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(an_exception_in_the_first_connectionMade_leaves_the_second_an_end, Pair) {
+BOOST_FIXTURE_TEST_CASE(an_exception_in_the_first_connectionMade_leaves_the_second_an_end, Joined) {
   one.onMade = [](Transport&) { throw std::runtime_error("on purpose"); };
 
   join();
@@ -289,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(an_exception_in_the_first_connectionMade_leaves_the_seco
   BOOST_TEST(other.events == (Events{"made", "lost"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_write_before_the_peers_clean_end_was_told_still_ends_cleanly, Pair) {
+BOOST_FIXTURE_TEST_CASE(a_write_before_the_peers_clean_end_was_told_still_ends_cleanly, Joined) {
   other.onData = [this](Bytes bytes) { other.transport().write(bytes); };
   join();
 
@@ -300,7 +302,7 @@ BOOST_FIXTURE_TEST_CASE(a_write_before_the_peers_clean_end_was_told_still_ends_c
   BOOST_TEST(other.events == (Events{"made", "data", "lost"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_both, Pair) {
+BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_both, Joined) {
   join();
   one.transport().write(asBytes("x"));
 
@@ -310,10 +312,12 @@ BOOST_FIXTURE_TEST_CASE(the_end_of_the_reactor_ends_both, Pair) {
   BOOST_TEST(other.lost);
 }
 
-BOOST_FIXTURE_TEST_CASE(there_is_no_descriptor_and_no_address, Pair) {
+BOOST_FIXTURE_TEST_CASE(there_is_no_descriptor_and_no_address, Joined) {
   join();
 
   BOOST_TEST(one.transport().descriptor() == -1);
   BOOST_CHECK_THROW(getHost(one.transport()), std::logic_error);
   BOOST_CHECK_THROW(getPeer(one.transport()), std::logic_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // relay(): it copies where splicing cannot go on, and nothing is lost, mixed or cut short by that.
-#define BOOST_TEST_MODULE relay_copying_again
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/system/pipe_pool.h>
 #include <penstock/tests/support/preconditions.h>
@@ -19,6 +18,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(relay_copying_again_test)
 
 namespace {
 
@@ -336,3 +337,5 @@ BOOST_AUTO_TEST_CASE(no_bytes_cross_between_a_parent_and_its_forked_child,
   BOOST_TEST(status == 0);
   checkAllPasses(test);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // relay(): how it ends, and what becomes of the bytes that are on their way then.
-#define BOOST_TEST_MODULE relay_end
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
@@ -20,6 +19,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(relay_end_test)
 
 namespace {
 
@@ -417,3 +418,5 @@ BOOST_AUTO_TEST_CASE(what_is_still_received_is_spliced_to_a_side_that_closes_whe
     BOOST_TEST(test.right.why == std::error_code());
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

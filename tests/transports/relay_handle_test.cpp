@@ -1,5 +1,4 @@
 // Relay, the handle: counts, limits, and the ways that it and a replaced protocol end a relay.
-#define BOOST_TEST_MODULE relay_handle
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
@@ -20,6 +19,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(relay_handle_test)
 
 namespace {
 
@@ -347,3 +348,5 @@ BOOST_AUTO_TEST_CASE(a_side_that_was_taken_out_can_be_relayed_again) {
     test.loop.runUntil([&] { return nextOfA.lost && nextOfB.lost; }, "the ends");
   });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

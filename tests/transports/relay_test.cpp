@@ -1,5 +1,4 @@
 // relay(): what passes, how much it holds, and what it refuses.
-#define BOOST_TEST_MODULE relay
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/transports/relaying.h>
 
@@ -10,6 +9,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(relay_test)
 
 namespace {
 
@@ -266,3 +267,5 @@ BOOST_AUTO_TEST_CASE(a_connection_whose_input_has_ended_cannot_be_relayed) {
     BOOST_TEST(refusalOf(test.b.transport(), test.a.transport()) == expected);
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

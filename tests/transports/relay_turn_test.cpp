@@ -1,5 +1,4 @@
 // relay(): how much passes in one turn of the loop.
-#define BOOST_TEST_MODULE relay_turn
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/splicing_calls.h>
 #include <penstock/tests/transports/relaying.h>
@@ -14,6 +13,8 @@ using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
 using std::chrono_literals::operator""ms;
+
+BOOST_AUTO_TEST_SUITE(relay_turn_test)
 
 namespace {
 
@@ -63,3 +64,5 @@ BOOST_AUTO_TEST_CASE(a_turn_splices_no_more_than_its_limit_and_one_pipe,
   BOOST_TEST(most <= kMostPerTurn + kPipe);
   BOOST_TEST(most > kMostPerTurn / 2);  // It could have been more.
 }
+
+BOOST_AUTO_TEST_SUITE_END()

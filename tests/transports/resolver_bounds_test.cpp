@@ -1,5 +1,4 @@
 // Names that nobody answers for stop neither other reactors nor, once given up, their own.
-#define BOOST_TEST_MODULE resolver_bounds
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/transports/connecting.h>
 #include <penstock/transports/resolver.h>
@@ -19,6 +18,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(resolver_bounds_test)
 
 namespace {
 
@@ -287,3 +288,5 @@ BOOST_AUTO_TEST_CASE(what_one_reactor_has_given_up_takes_nothing_from_another) {
   server.answer();
   greedy.waitUntilTold(10);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // Looking names up never stops the loop, can be cancelled, and outlives neither side.
-#define BOOST_TEST_MODULE resolver
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/once_asleep.h>
 #include <penstock/tests/support/preconditions.h>
@@ -23,6 +22,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(resolver_test)
 
 namespace {
 
@@ -290,3 +291,5 @@ BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_is_logged, Resolving) {
 
   BOOST_TEST(loop.logLines().size() == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

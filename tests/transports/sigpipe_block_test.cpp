@@ -1,5 +1,4 @@
 // SigpipeBlock: the thread it is used in gets no signal, and keeps what it had.
-#define BOOST_TEST_MODULE sigpipe_block
 #include <penstock/transports/sigpipe_block.h>
 
 #include <pthread.h>
@@ -7,6 +6,8 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(sigpipe_block_test)
 
 namespace {
 
@@ -101,3 +102,5 @@ BOOST_FIXTURE_TEST_CASE(one_that_comes_from_elsewhere_afterwards_is_not_swallowe
 
   BOOST_TEST(isPending());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

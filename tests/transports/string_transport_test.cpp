@@ -1,5 +1,4 @@
 // StringTransport collects, remembers, and is strict. After Twisted's StringTransportTests.
-#define BOOST_TEST_MODULE string_transport
 #include <penstock/tests/support/printing.h>
 #include <penstock/tests/support/scripted_producer.h>
 #include <penstock/transports/address.h>
@@ -15,6 +14,8 @@ using namespace penstock;
 using namespace penstock::testing;
 
 using State = StringTransport::ProducerState;
+
+BOOST_AUTO_TEST_SUITE(string_transport_test)
 
 BOOST_AUTO_TEST_CASE(what_is_written_is_collected_until_cleared) {
   StringTransport transport;
@@ -141,3 +142,5 @@ BOOST_AUTO_TEST_CASE(it_has_no_address) {
   BOOST_CHECK_THROW(getHost(transport), std::logic_error);
   BOOST_CHECK_THROW(getPeer(transport), std::logic_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // TCP: listening at all kinds of addresses, and what a connection can be asked and told.
-#define BOOST_TEST_MODULE tcp
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -16,6 +15,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(tcp_test)
 
 namespace {
 
@@ -336,3 +337,5 @@ BOOST_FIXTURE_TEST_CASE(an_exception_after_an_abort_tells_why_and_the_peer_is_re
   BOOST_TEST(::recv(peer.get(), &byte, 1, MSG_DONTWAIT) == -1);
   BOOST_TEST(errno == ECONNRESET);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

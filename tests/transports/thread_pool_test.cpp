@@ -1,5 +1,4 @@
 // The thread pool runs tasks, refuses too many, and joins its threads.
-#define BOOST_TEST_MODULE thread_pool
 #include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/tests/support/printing.h>
 
@@ -16,6 +15,8 @@
 #include <vector>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(thread_pool_test)
 
 BOOST_AUTO_TEST_CASE(every_task_has_run_when_the_pool_is_gone) {
   std::atomic<int> ran{0};
@@ -102,3 +103,5 @@ BOOST_AUTO_TEST_CASE(what_could_never_run_is_refused) {
   BOOST_CHECK_THROW(static_cast<void>(pool.submit({})), std::invalid_argument);
   BOOST_CHECK_THROW(ThreadPool(0, 1), std::invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // UNIX sockets: paths and abstract names, permissions, and files left behind.
-#define BOOST_TEST_MODULE unix_socket
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/preconditions.h>
@@ -27,6 +26,8 @@
 using namespace penstock;
 using namespace penstock::testing;
 using boost::unit_test::precondition;
+
+BOOST_AUTO_TEST_SUITE(unix_socket_test)
 
 namespace {
 
@@ -373,3 +374,5 @@ BOOST_FIXTURE_TEST_CASE(where_the_backlog_is_full_connecting_waits_within_the_ti
   BOOST_CHECK(loop->now() - start >= std::chrono::milliseconds(50));
   loop.destroy();  // Before the recorders.
 }
+
+BOOST_AUTO_TEST_SUITE_END()

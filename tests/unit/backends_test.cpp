@@ -1,7 +1,7 @@
 // Which backend create() takes when a small ring works and the loop's own is refused.
-#define BOOST_TEST_MODULE backends
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/tests/support/complaint.h>
 #include <penstock/tests/support/printing.h>
 
 #include <boost/test/unit_test.hpp>
@@ -14,6 +14,9 @@
 #include <vector>
 
 namespace penstock {
+
+BOOST_AUTO_TEST_SUITE(backends_test)
+
 namespace {
 
 // As where nearly all of the memory that may be locked is in use.
@@ -94,13 +97,8 @@ BOOST_AUTO_TEST_CASE(the_environment_decides_only_where_the_program_does_not) {
 }
 
 BOOST_AUTO_TEST_CASE(a_long_or_unprintable_name_is_cut_and_escaped) {
-  const auto complaint = [](const std::string& name) -> std::string {
-    try {
-      backendNamed(name);
-    } catch (const std::invalid_argument& error) {
-      return error.what();
-    }
-    return {};
+  const auto complaint = [](const std::string& name) {
+    return testing::complaintOf([&] { backendNamed(name); });
   };
 
   BOOST_TEST(complaint(std::string(100'000, 'x')).size() < 400U);
@@ -115,5 +113,7 @@ BOOST_FIXTURE_TEST_CASE(asking_for_a_ring_that_is_refused_ends_in_the_remedy, Wi
 
   BOOST_CHECK_EXCEPTION(Reactor::create(optionsFor(Backend::kUring)), std::system_error, hasRemedy);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace penstock

@@ -1,5 +1,4 @@
 // BufferPool: after a burst memory goes back, down to what is kept for the next.
-#define BOOST_TEST_MODULE buffer_pool_memory
 #include <penstock/runtime/parts/buffer_pool.h>
 #include <penstock/runtime/parts/write_buffer.h>
 
@@ -55,6 +54,8 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(buffer_pool_memory_test)
 
 BOOST_AUTO_TEST_CASE(a_block_pool_keeps_no_more_unused_blocks_than_it_was_told) {
   constexpr std::size_t kKept = 4;
@@ -116,3 +117,5 @@ BOOST_AUTO_TEST_CASE(a_copy_that_finds_no_segment_gives_its_block_back) {
   }
   BOOST_TEST(blocks == before);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

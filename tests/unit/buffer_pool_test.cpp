@@ -1,5 +1,4 @@
 // BufferPool: memory is handed out, counted and used again.
-#define BOOST_TEST_MODULE buffer_pool
 #include <penstock/runtime/parts/buffer_pool.h>
 #include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/unit/lending_block.h>
@@ -13,6 +12,8 @@
 
 using namespace penstock;
 using penstock::testing::LendingBlock;
+
+BOOST_AUTO_TEST_SUITE(buffer_pool_test)
 
 namespace {
 
@@ -177,3 +178,5 @@ BOOST_AUTO_TEST_CASE(a_buffer_pool_lends_nothing_unless_told_to) {
 
   BOOST_TEST(pool.lenderOf(bytes) == nullptr);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

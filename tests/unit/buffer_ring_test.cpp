@@ -1,10 +1,10 @@
 // BufferRing: whatever order buffers come back in, a completion's bytes are found where they are.
-#define BOOST_TEST_MODULE buffer_ring
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/tests/support/backend.h>
+#include <penstock/tests/support/stream_pair.h>
 
 #include <sys/socket.h>
 
@@ -26,6 +26,9 @@
 using namespace penstock;
 using namespace penstock::uring;
 using boost::unit_test::precondition;
+using penstock::testing::SocketPair;
+
+BOOST_AUTO_TEST_SUITE(buffer_ring_test)
 
 namespace {
 
@@ -41,20 +44,6 @@ boost::test_tools::assertion_result withBufferRings(boost::unit_test::test_unit_
   return result;
 }
 
-struct Pair {
-  Pair() {
-    std::array<int, 2> fds{};
-    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
-    near.reset(fds[0]);
-    far.reset(fds[1]);
-  }
-  void send(const std::string& text) const {
-    BOOST_REQUIRE(::send(far.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
-                  static_cast<ssize_t>(text.size()));
-  }
-  OwnedFd near, far;
-};
-
 // A ring, buffers of it, and receives into them.
 struct BufferFixture {
   explicit BufferFixture(std::uint16_t count = kCount)
@@ -64,7 +53,7 @@ struct BufferFixture {
   }
 
   // Receives once, with what has arrived.
-  io_uring_cqe receive(const Pair& pair) {
+  io_uring_cqe receive(const SocketPair& pair) {
     io_uring_sqe& entry = ring.nextEntry();
     io_uring_prep_recv(&entry, pair.near.get(), nullptr, 0, MSG_DONTWAIT);
     entry.flags |= IOSQE_BUFFER_SELECT;
@@ -91,7 +80,7 @@ struct BufferFixture {
 
   Ring ring;
   std::unique_ptr<BufferRing> buffers;
-  Pair pair;
+  SocketPair pair;
 };
 
 }  // namespace
@@ -99,7 +88,7 @@ struct BufferFixture {
 BOOST_AUTO_TEST_SUITE(a_buffer_ring, *precondition(withBufferRings))
 
 BOOST_FIXTURE_TEST_CASE(is_filled_by_a_receive, BufferFixture) {
-  pair.send("hello");
+  pair.sendFromFar("hello");
 
   const io_uring_cqe completion = receive(pair);
 
@@ -113,7 +102,7 @@ BOOST_FIXTURE_TEST_CASE(is_filled_by_a_receive, BufferFixture) {
 BOOST_FIXTURE_TEST_CASE(uses_its_buffers_again_and_again, BufferFixture) {
   for (int i = 0; i < 70'000; ++i) {  // More often than a tail of 16 bits counts.
     const std::string text = std::to_string(i);
-    pair.send(text);
+    pair.sendFromFar(text);
     const auto [block, got] = taken(receive(pair));
     BOOST_TEST_REQUIRE(got == text);
     block->release();
@@ -121,11 +110,11 @@ BOOST_FIXTURE_TEST_CASE(uses_its_buffers_again_and_again, BufferFixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(keeps_a_buffer_from_the_kernel_while_somebody_refers_to_it, BufferFixture) {
-  pair.send("kept");
+  pair.sendFromFar("kept");
   Block& kept = one(receive(pair), "kept");
 
   for (int i = 0; i < 3 * kCount; ++i) {
-    pair.send("other");
+    pair.sendFromFar("other");
     Block& block = one(receive(pair), "other");
     BOOST_TEST(&block != &kept);
     block.release();
@@ -138,10 +127,10 @@ BOOST_FIXTURE_TEST_CASE(keeps_a_buffer_from_the_kernel_while_somebody_refers_to_
 BOOST_FIXTURE_TEST_CASE(says_that_it_is_empty_and_goes_on_when_a_buffer_came_back, BufferFixture) {
   std::deque<Block*> taken;
   for (int i = 0; i < kCount; ++i) {
-    pair.send("x");
+    pair.sendFromFar("x");
     taken.push_back(&one(receive(pair), "x"));
   }
-  pair.send("y");
+  pair.sendFromFar("y");
   BOOST_TEST(receive(pair).res == -ENOBUFS);
 
   taken.back()->release();
@@ -155,7 +144,7 @@ BOOST_FIXTURE_TEST_CASE(tells_when_half_of_it_is_out, BufferFixture) {
   std::vector<Block*> taken;
   BOOST_TEST(buffers->mayKeep());
   for (int i = 0; i < kCount; ++i) {
-    pair.send("x");
+    pair.sendFromFar("x");
     taken.push_back(&one(receive(pair), "x"));
     BOOST_TEST(buffers->mayKeep() == (taken.size() <= kCount / 2));
   }
@@ -197,7 +186,7 @@ class RandomUse : BufferFixture {
   static constexpr std::size_t kMostWaiting = 300;
 
   struct Connection {
-    Pair sockets;
+    SocketPair sockets;
     std::string waiting = {};  // In the socket.
     std::uint64_t sent = 0;
   };
@@ -220,7 +209,7 @@ class RandomUse : BufferFixture {
   void send(Connection& connection, std::size_t which) {
     std::string text(1 + random_() % (5 * kSize), '\0');
     for (char& c : text) c = static_cast<char>('a' + (connection.sent++ * 7 + which) % 26);
-    connection.sockets.send(text);
+    connection.sockets.sendFromFar(text);
     connection.waiting += text;
   }
 
@@ -245,3 +234,5 @@ BOOST_AUTO_TEST_CASE(bytes_are_right_in_any_order_of_receiving_and_releasing,
                      *precondition(withBufferRings)) {
   RandomUse(penstock::testing::testSeed()).run(20'000);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

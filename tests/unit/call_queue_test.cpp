@@ -1,5 +1,4 @@
 // CallQueue: what is added runs once, in order, in the next turn, whichever thread it came from.
-#define BOOST_TEST_MODULE call_queue
 #include <penstock/runtime/parts/call_queue.h>
 #include <penstock/tests/support/printing.h>
 
@@ -16,6 +15,8 @@
 using namespace penstock;
 using Added = CallQueue::Added;
 using Numbers = std::vector<int>;
+
+BOOST_AUTO_TEST_SUITE(call_queue_test)
 
 namespace {
 
@@ -182,3 +183,5 @@ BOOST_AUTO_TEST_CASE(a_call_that_races_with_closing_is_run_or_refused_but_never_
     BOOST_TEST(queue.empty());
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

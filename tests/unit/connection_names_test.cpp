@@ -1,5 +1,4 @@
 // ConnectionNames: whatever address it was given, it gives back.
-#define BOOST_TEST_MODULE connection_names
 #include <penstock/runtime/core/connection_names.h>
 #include <penstock/transports/address.h>
 
@@ -8,6 +7,8 @@
 #include <string>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(connection_names_test)
 
 namespace {
 
@@ -78,3 +79,5 @@ BOOST_AUTO_TEST_CASE(a_host_is_kept_without_a_peer) {
   BOOST_TEST(names.peer().empty());
   BOOST_TEST(same(names.host(), kAddresses[0]));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

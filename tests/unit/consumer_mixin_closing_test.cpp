@@ -1,5 +1,4 @@
 // The state table of the machine: closing, half-closing, reading and aborting.
-#define BOOST_TEST_MODULE consumer_mixin_closing
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/unit/consumer_mixin_machine.h>
 
@@ -7,6 +6,8 @@
 
 namespace penstock::testing {
 namespace {
+
+BOOST_AUTO_TEST_SUITE(consumer_mixin_closing_test)
 
 BOOST_FIXTURE_TEST_SUITE(closing, Connected)
 
@@ -262,6 +263,8 @@ BOOST_AUTO_TEST_CASE(closing_between_an_abort_and_its_turn_does_not_end_the_conn
   checkCalls({"stopReading", "startWriting"});
   BOOST_TEST(machine.connected());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()
 

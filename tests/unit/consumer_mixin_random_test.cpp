@@ -1,5 +1,4 @@
 // Random histories of the machine, against a model of its rules.
-#define BOOST_TEST_MODULE consumer_mixin_random
 #include <penstock/tests/support/printing.h>
 #include <penstock/tests/unit/consumer_mixin_machine.h>
 
@@ -12,6 +11,8 @@
 
 namespace penstock::testing {
 namespace {
+
+BOOST_AUTO_TEST_SUITE(consumer_mixin_random_test)
 
 // The rules of docs/backpressure.md once more, as short as they can be said, for producers that
 // only listen. It says which calls a step makes and what is to be done after a write.
@@ -180,6 +181,8 @@ BOOST_AUTO_TEST_CASE(random_histories_go_as_the_model_says) {
     BOOST_TEST_CONTEXT("seed " << seed) { History(seed).run(60); }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
 }  // namespace penstock::testing

@@ -1,5 +1,4 @@
 // The state table of the machine: registering, writing and draining.
-#define BOOST_TEST_MODULE consumer_mixin
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/unit/consumer_mixin_machine.h>
 
@@ -12,6 +11,8 @@
 
 namespace penstock::testing {
 namespace {
+
+BOOST_AUTO_TEST_SUITE(consumer_mixin_test)
 
 BOOST_FIXTURE_TEST_SUITE(registering, Connected)
 
@@ -297,6 +298,8 @@ BOOST_AUTO_TEST_CASE(a_producer_that_ends_the_connection_while_it_is_resumed_lea
 
   BOOST_TEST(machine.disconnected());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()
 

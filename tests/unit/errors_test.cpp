@@ -1,5 +1,4 @@
 // Errors: each has words of its own, and can be told apart from the system's.
-#define BOOST_TEST_MODULE errors
 #include <penstock/runtime/errors.h>
 #include <penstock/tests/support/printing.h>
 
@@ -13,6 +12,8 @@
 #include <system_error>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(errors_test)
 
 namespace {
 
@@ -97,3 +98,5 @@ BOOST_AUTO_TEST_CASE(an_exception_becomes_the_error_that_it_carries) {
   BOOST_TEST((errorOfThrown(std::runtime_error("broken")) == ConnectionError::kLost));
   BOOST_TEST((errorOfThrown(7) == ConnectionError::kLost));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // What is done to the words of others before they are printed.
-#define BOOST_TEST_MODULE escaped
 #include <penstock/runtime/parts/escaped.h>
 
 #include <boost/test/unit_test.hpp>
@@ -7,6 +6,8 @@
 #include <string>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(escaped_test)
 
 BOOST_AUTO_TEST_CASE(what_is_printable_stays_as_it_is) {
   for (const std::string text : {"", "plain text, ~!", "gr\xc3\xbc\xc3\x9f", "\xe2\x82\xac",
@@ -39,3 +40,5 @@ BOOST_AUTO_TEST_CASE(a_long_text_is_cut_between_characters_and_says_how_much_is_
   BOOST_TEST(escaped("0123", 4) == "0123");
   BOOST_TEST(inQuotes(std::string(100'000, 'x')).size() < kMostEchoed + 40);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

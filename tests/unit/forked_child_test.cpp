@@ -1,5 +1,4 @@
 // ForkedChild: whatever becomes of a child, the test goes on, and there is only one of it.
-#define BOOST_TEST_MODULE forked_child
 #include <penstock/tests/support/forked_child.h>
 
 #include <signal.h>
@@ -11,6 +10,8 @@
 #include <stdexcept>
 
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(forked_child_test)
 
 BOOST_AUTO_TEST_CASE(a_child_ends_with_what_its_function_returns) {
   ForkedChild child([] { return 3; });
@@ -59,3 +60,5 @@ BOOST_AUTO_TEST_CASE(a_child_that_nobody_waits_for_does_not_outlive_its_test) {
   BOOST_TEST(::kill(id, 0) == -1);
   BOOST_TEST(errno == ESRCH);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // IntrusiveList: elements keep their order, leave at any time, and take themselves out.
-#define BOOST_TEST_MODULE intrusive_list
 #include <penstock/runtime/parts/intrusive_list.h>
 
 #include <boost/test/unit_test.hpp>
@@ -8,6 +7,8 @@
 #include <vector>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(intrusive_list_test)
 
 namespace {
 
@@ -155,5 +156,7 @@ BOOST_AUTO_TEST_CASE(may_lose_others_while_it_is_drained) {
 
   BOOST_TEST(seen == (Numbers{1, 3, 2}), boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // ProtocolFactory: what it can be made of, and what it is called with.
-#define BOOST_TEST_MODULE protocol_factory
 #include <penstock/runtime/protocol_factory.h>
 #include <penstock/transports/address.h>
 
@@ -10,6 +9,8 @@
 #include <string>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(protocol_factory_test)
 
 namespace {
 
@@ -79,3 +80,5 @@ BOOST_AUTO_TEST_CASE(one_made_of_a_std_function_calls_it) {
   BOOST_TEST(!!factory);
   BOOST_TEST((factory(kPeer) != nullptr));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

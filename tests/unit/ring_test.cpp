@@ -1,5 +1,4 @@
 // Ring: whatever the kernel says, nothing that was submitted or completed is lost.
-#define BOOST_TEST_MODULE ring
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/tests/support/printing.h>
@@ -18,6 +17,8 @@
 using namespace penstock;
 using namespace penstock::uring;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(ring_test)
 
 namespace {
 
@@ -400,5 +401,7 @@ BOOST_AUTO_TEST_CASE(gives_up_with_the_reason_of_the_kernel) {
                           [=](const auto& error) { return error.code().value() == -answer; });
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // SigpipeBlock: a write to nobody raises no signal, and a signal of somebody else's is not taken.
-#define BOOST_TEST_MODULE sigpipe_block
 #include <penstock/tests/support/forked_child.h>
 #include <penstock/transports/sigpipe_block.h>
 
@@ -13,6 +12,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(sigpipe_block_test)
 
 namespace {
 
@@ -96,3 +97,5 @@ BOOST_AUTO_TEST_CASE(the_disposition_of_the_process_stays_what_it_is) {
                return ::signal(SIGPIPE, SIG_DFL) == SIG_IGN ? 0 : 1;
              }) == "exit 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

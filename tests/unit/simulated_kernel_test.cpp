@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE simulated_kernel
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/tests/support/printing.h>
@@ -16,6 +15,9 @@
 #include <vector>
 
 namespace penstock {
+
+BOOST_AUTO_TEST_SUITE(simulated_kernel_test)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -436,6 +438,8 @@ BOOST_AUTO_TEST_CASE(a_broken_connection_is_an_error_at_both_ends) {
   BOOST_TEST(machine.receive(near) == "(ECONNRESET)");
   BOOST_TEST(machine.receive(far) == "(ECONNRESET)");
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()
 

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE simulated_ring
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/uring/buffer_ring.h>
@@ -19,6 +18,9 @@
 #include <vector>
 
 namespace penstock::uring {
+
+BOOST_AUTO_TEST_SUITE(simulated_ring_test)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -348,6 +350,8 @@ BOOST_AUTO_TEST_CASE(a_buffer_provided_twice_is_a_violation) {
 
   BOOST_TEST(!machine.violations.empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()
 

@@ -1,7 +1,6 @@
 // Random scripts on the simulated kernel: many seeds, each a few connections whose ends do at
 // random whatever a protocol may do. PENSTOCK_TEST_SEEDS says how many seeds, PENSTOCK_TEST_SEED
 // where they start.
-#define BOOST_TEST_MODULE simulated_soak
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/epoll/reactor.h>
@@ -21,6 +20,9 @@
 #include <vector>
 
 namespace penstock {
+
+BOOST_AUTO_TEST_SUITE(simulated_soak_test)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -270,5 +272,7 @@ BOOST_AUTO_TEST_CASE(epoll_keeps_its_promises_while_connections_are_reset) {
 BOOST_AUTO_TEST_CASE(uring_keeps_its_promises_while_connections_are_reset) {
   runScripts(Backend::kUring, Faults::hostile());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace penstock

@@ -1,5 +1,4 @@
 // capabilities(): what relays need of the kernel is tried, not assumed.
-#define BOOST_TEST_MODULE splicing_capabilities
 #include <penstock/runtime/backends.h>
 #include <penstock/tests/support/splicing_calls.h>
 
@@ -11,6 +10,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(splicing_capabilities_test)
 
 namespace {
 
@@ -44,3 +45,5 @@ BOOST_AUTO_TEST_CASE(a_filter_that_forbids_pipes_is_seen) {
   BOOST_TEST(!works("pipe2"));
   BOOST_TEST(!works("splice"));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,8 +1,8 @@
 // SystemCalls: each does what its name says and returns -errno for a failure.
-#define BOOST_TEST_MODULE system_calls
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/printing.h>
+#include <penstock/tests/support/stream_pair.h>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -20,21 +20,14 @@
 #include <utility>
 
 using namespace penstock;
+using penstock::testing::SocketPair;
 using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(system_calls_test)
 
 namespace {
 
 constexpr int kNoDescriptor = -1;
-
-struct Pair {
-  Pair() {
-    std::array<int, 2> fds{};
-    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds.data()) == 0);
-    near.reset(fds[0]);
-    far.reset(fds[1]);
-  }
-  OwnedFd near, far;
-};
 
 struct CallsFixture {
   SystemCalls calls;
@@ -80,14 +73,14 @@ BOOST_AUTO_TEST_CASE(return_the_negative_errno_of_a_failure) {
 }
 
 BOOST_AUTO_TEST_CASE(tell_that_there_is_nothing_to_receive) {
-  const Pair pair;
+  const SocketPair pair(SOCK_NONBLOCK);
   std::array<std::byte, 1> byte{};
 
   BOOST_TEST(calls.recv(pair.near.get(), byte, 0) == -EAGAIN);
 }
 
 BOOST_AUTO_TEST_CASE(send_one_run_and_several_alike) {
-  const Pair pair;
+  const SocketPair pair(SOCK_NONBLOCK);
   const std::array<iovec, 3> runs{runOf("one "), runOf("two "), runOf("three")};
 
   BOOST_TEST(calls.sendmsg(pair.near.get(), std::span(runs).first(1), MSG_NOSIGNAL) == 4);
@@ -98,7 +91,7 @@ BOOST_AUTO_TEST_CASE(send_one_run_and_several_alike) {
 }
 
 BOOST_AUTO_TEST_CASE(report_a_closed_peer_without_a_signal) {
-  Pair pair;
+  SocketPair pair(SOCK_NONBLOCK);
   pair.far.reset();
   const iovec run = runOf("x");
 
@@ -106,7 +99,7 @@ BOOST_AUTO_TEST_CASE(report_a_closed_peer_without_a_signal) {
 }
 
 BOOST_AUTO_TEST_CASE(half_close_a_connection) {
-  const Pair pair;
+  const SocketPair pair(SOCK_NONBLOCK);
 
   BOOST_TEST(calls.shutdown(pair.near.get(), SHUT_WR) == 0);
 
@@ -202,7 +195,7 @@ BOOST_AUTO_TEST_CASE(do_not_wait_for_a_time_that_has_passed) {
 }
 
 BOOST_AUTO_TEST_CASE(move_bytes_between_descriptors_through_a_pipe) {
-  const Pair from, to;
+  const SocketPair from(SOCK_NONBLOCK), to(SOCK_NONBLOCK);
   int ends[2];
   BOOST_TEST_REQUIRE(calls.pipe(ends) == 0);
   const OwnedFd out(ends[0]), in(ends[1]);
@@ -246,3 +239,5 @@ BOOST_AUTO_TEST_CASE(a_test_can_stand_in_for_the_system_calls_of_the_process) {
   const OwnedFd fd(systemCalls().socket(AF_INET, SOCK_STREAM, 0));
   BOOST_TEST(static_cast<bool>(fd));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

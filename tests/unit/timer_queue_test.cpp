@@ -1,5 +1,4 @@
 // TimerQueue: what is due fires in the order of its deadlines, and only then.
-#define BOOST_TEST_MODULE timer_queue
 #include <penstock/runtime/parts/timer_queue.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/printing.h>
@@ -17,6 +16,8 @@
 
 using namespace penstock;
 using penstock::testing::testSeed;
+
+BOOST_AUTO_TEST_SUITE(timer_queue_test)
 
 namespace {
 
@@ -307,3 +308,5 @@ class AgainstModel {
 BOOST_AUTO_TEST_CASE(a_timer_queue_does_what_a_sorted_map_does_in_100_000_random_steps) {
   AgainstModel(testSeed()).run(100'000);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 // UniqueFunction: holds one callable, moves with it, destroys it once.
-#define BOOST_TEST_MODULE unique_function
 #include <penstock/runtime/parts/unique_function.h>
 #include <penstock/tests/support/printing.h>
 
@@ -14,6 +13,8 @@
 #include <utility>
 
 using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(unique_function_test)
 
 namespace {
 
@@ -171,5 +172,7 @@ BOOST_AUTO_TEST_CASE(copies_a_callable_that_the_caller_keeps) {
   BOOST_TEST(function() == 16);
   BOOST_TEST(Counted::alive == 2);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 // WriteBuffer: received bytes are written on without a copy, and whatever is done to it, it is a
 // queue of bytes.
-#define BOOST_TEST_MODULE write_buffer_lending
 #include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/unit/lending_block.h>
@@ -17,6 +16,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(write_buffer_lending_test)
 
 namespace {
 
@@ -231,3 +232,5 @@ class AgainstModel {
 BOOST_AUTO_TEST_CASE(a_write_buffer_does_what_a_string_does_whatever_is_done_to_both) {
   AgainstModel(testSeed()).run(3000);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

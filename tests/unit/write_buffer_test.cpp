@@ -1,5 +1,4 @@
 // WriteBuffer: bytes go out in the order they came, from addresses that do not change.
-#define BOOST_TEST_MODULE write_buffer
 #include <penstock/runtime/parts/write_buffer.h>
 #include <penstock/tests/unit/write_buffer_contents.h>
 
@@ -11,6 +10,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(write_buffer_test)
 
 namespace {
 
@@ -225,5 +226,7 @@ BOOST_AUTO_TEST_CASE(shares_its_memory_with_its_slices) {
   BOOST_TEST(textOf(buffer) == "memory");
   BOOST_TEST(buffer.front().data() == whole.bytes().data() + 7);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

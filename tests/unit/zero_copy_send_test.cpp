@@ -1,5 +1,4 @@
 // What is sent without a copy, and what is learned from the kernel's reports, on a simulated one.
-#define BOOST_TEST_MODULE zero_copy_send
 #include <penstock/runtime/uring/ring_calls.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/reactor_fixture.h>
@@ -14,6 +13,8 @@
 
 using namespace penstock;
 using namespace penstock::testing;
+
+BOOST_AUTO_TEST_SUITE(zero_copy_send_test)
 
 namespace {
 
@@ -185,3 +186,5 @@ BOOST_AUTO_TEST_CASE(bytes_are_kept_for_the_kernel_when_the_connection_goes) {
 
   BOOST_TEST(scene.calls->notCopied > 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
