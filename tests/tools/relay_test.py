@@ -265,7 +265,8 @@ class CountedRelay(Relay):
         listener.close()
         server = self.serve("relay", *self.options, "--to", address)
 
-        self.connect(server.address)
+        with self.assertRaises(ConnectionResetError):  # By then, or while it still connects.
+            self.connect(server.address).recv(1)
 
         self.assertIn(f"connecting to {address} failed: Connection refused", self.line_of(server))
 
