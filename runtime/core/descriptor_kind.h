@@ -1,6 +1,8 @@
 // DescriptorKind: what depends on what kind of thing a descriptor is.
 #pragma once
 
+#include <penstock/runtime/export.h>
+
 namespace penstock {
 
 // How a connection ends what goes over its descriptor. One object for each kind; it keeps nothing.
@@ -22,6 +24,6 @@ class DescriptorKind {
 };
 
 // Of sockets (socket(7)).
-const DescriptorKind& socketKind() noexcept;
+PENSTOCK_API const DescriptorKind& socketKind() noexcept;
 
 }  // namespace penstock

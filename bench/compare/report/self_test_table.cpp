@@ -60,9 +60,9 @@ std::string textOf(const SelfTest& test) {
   const auto close = [](const SelfTestCell& cell) {
     return cell.pair && std::abs(std::log(cell.pair->ratio.median)) <= std::log(1.02);
   };
-  return laidOut(rows, "") + "\n3 % was found in " + share(test, slightly, isMessages) +
-         " cells of messages (echo, compute, timers), in " + share(test, slightly, any) +
-         " of all\n10 % was found in " + share(test, clearly, any) +
+  return laidOut(rows, "") + "\nin " + std::to_string(test.rounds) + " rounds 3 % was found in " +
+         share(test, slightly, isMessages) + " cells of messages (echo, compute, timers), in " +
+         share(test, slightly, any) + " of all\n10 % was found in " + share(test, clearly, any) +
          "\nequal servers were told apart in " + share(test, apart, any) +
          ", and lay within 2 % in " + share(test, close, any) + '\n' +
          (test.complete ? "" : "interrupted: some cells are missing\n");

@@ -224,6 +224,15 @@ double roundSeconds(const Plan& plan) {
   return sum * static_cast<double>(serversOf(plan));
 }
 
+// As many as the profile has time for, and 30 at least.
+unsigned roundsOf(Profile profile, const Plan& plan) {
+  const double budget = budgetSeconds(profile);
+  const double each = roundSeconds(plan);
+  if (budget <= 0 || each <= 0) return kFewestPlanned;
+  const double rounds = (budget - fixedSeconds(plan)) / each;
+  return static_cast<unsigned>(std::clamp<double>(rounds, kFewestPlanned, kMostPlanned));
+}
+
 // Throws BadRequest if this machine cannot carry `plan` out.
 void checkPlan(const Plan& plan) {
   if (plan.engines.empty() || plan.cells.empty()) throw BadRequest("there is nothing to measure");
@@ -259,14 +268,6 @@ Plan makePlan(const PlanRequest& request) {
   plan.rounds = request.rounds == 0 ? roundsOf(request.profile, plan) : request.rounds;
   checkPlan(plan);
   return plan;
-}
-
-unsigned roundsOf(Profile profile, const Plan& plan) {
-  const double budget = budgetSeconds(profile);
-  const double each = roundSeconds(plan);
-  if (budget <= 0 || each <= 0) return kFewestPlanned;
-  const double rounds = (budget - fixedSeconds(plan)) / each;
-  return static_cast<unsigned>(std::clamp<double>(rounds, kFewestPlanned, kMostPlanned));
 }
 
 Plan adapted(Plan plan) {

@@ -48,9 +48,6 @@ class BadRequest final : public std::runtime_error {
 // here, a selection that leaves nothing, too few descriptors, or a machine with one core.
 Plan makePlan(const PlanRequest& request);
 
-// As many as the profile has time for, and 30 at least.
-unsigned roundsOf(Profile profile, const Plan& plan);
-
 // A plan from a file, with cores of this machine where it does not have those of the other. Throws
 // BadRequest if this machine cannot carry it out.
 Plan adapted(Plan plan);

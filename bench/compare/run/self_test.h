@@ -23,6 +23,7 @@ struct SelfTestCell {
 };
 
 struct SelfTest {
+  unsigned rounds = 0;  // Of each cell.
   std::vector<SelfTestCell> cells;
   bool complete = false;
 };
