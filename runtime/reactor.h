@@ -7,6 +7,7 @@
 #include <penstock/runtime/protocol_factory.h>
 #include <penstock/runtime/reactor_options.h>
 #include <penstock/runtime/remote.h>
+#include <penstock/runtime/stats.h>
 #include <penstock/runtime/time.h>
 #include <penstock/runtime/timer.h>
 #include <penstock/runtime/watch.h>
@@ -168,6 +169,9 @@ class PENSTOCK_API Reactor {
     std::size_t receiveBlocks;  // Allocated to receive into, in use or kept for use.
   };
   virtual Memory memory() const noexcept = 0;
+
+  // What it has done and has waiting. What is now takes a walk over all that is open.
+  virtual Stats stats() const noexcept = 0;
 
   // Disconnects everything open. From inside a callback of one that is being disconnected, what
   // was opened meanwhile follows the rest. Twisted: disconnectAll.

@@ -256,6 +256,7 @@ std::size_t RelayEnd::fillPipe(bool bulk) {
   if (got <= 0) return 0;
   other_->mayBeDry_ = static_cast<std::size_t>(got) < kSurelyMore;
   state_->passing(other_->number_, static_cast<std::size_t>(got));
+  ReactorBase::of(own_.reactor()).counters().bytesIn += static_cast<std::size_t>(got);
   return static_cast<std::size_t>(got);
 }
 
@@ -294,7 +295,9 @@ bool RelayEnd::moreWaits() {
 
 // False: our transport takes no more now, or is lost, or is copied to from now on.
 bool RelayEnd::drainPipe() {
+  const std::size_t held = pipe_.size();
   const int result = pipe_.drain(own_.descriptor());
+  ReactorBase::of(own_.reactor()).counters().bytesOut += held - pipe_.size();
   if (result == -EAGAIN) return false;
   if (SplicePipe::forbidden(result)) ReactorBase::of(own_.reactor()).pipes().refuse();
   if (SplicePipe::cannotSplice(result)) {

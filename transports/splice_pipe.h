@@ -19,6 +19,7 @@ class SplicePipe {
   SplicePipe& operator=(const SplicePipe&) = delete;
 
   bool empty() const noexcept { return held_ == 0; }
+  std::size_t size() const noexcept { return held_; }
 
   // Takes at most `most` bytes from `source`; only when it is empty. `bulk`: much will come.
   ssize_t fill(int source, std::size_t most, bool bulk);

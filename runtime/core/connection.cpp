@@ -60,6 +60,7 @@ void Connection::leaveGroup() {
 }
 
 void Connection::received(Block& block, Bytes bytes) {
+  reactor().counters().bytesIn += bytes.size();
   if (!held_) bytes = bytes.subspan(deliverPieces(block, bytes));
   if (!bytes.empty() && mayWantInput()) hold(block, bytes);
 }

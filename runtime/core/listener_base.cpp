@@ -99,8 +99,12 @@ void ListenerBase::connectionOver() {
 // --- What was accepted ---------------------------------------------------------------------------
 
 void ListenerBase::accepted(OwnedFd fd, const SocketAddress& peer) noexcept {
+  ++reactor_.counters().accepted;
   fd = relief_.admit(std::move(fd));
-  if (!fd) return relieve();
+  if (!fd) {
+    ++reactor_.counters().acceptsShed;
+    return relieve();
+  }
   if (collecting_ || delivering_) return keepForLater({std::move(fd), peer});
   delivering_ = true;
   deliver({std::move(fd), peer});

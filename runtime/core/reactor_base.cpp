@@ -127,6 +127,7 @@ void ReactorBase::iterate(Duration wait) {
 // A stop() from inside the turn ends its wait as well.
 void ReactorBase::turn(std::optional<Duration> atMost) {
   const Flagged inTurn(inTurn_);
+  ++counters_.turns;
   const bool stopped = stopping_;
   runCalls();
   flushWriters();
@@ -396,6 +397,16 @@ bool ReactorBase::disconnectMore(unsigned& rounds) noexcept {
   }
   disconnectAll();
   return true;
+}
+
+Stats ReactorBase::stats() const noexcept {
+  Stats stats = counters_;
+  stats.open = objects_.size() + disconnecting_.size();
+  stats.ending = retired_.size();
+  stats.writing = writers_.size() + stalled_.size();
+  stats.deferred = deferred_.size();
+  addStats(stats);
+  return stats;
 }
 
 bool ReactorBase::inForkedChild() const noexcept { return ::getpid() != process_; }

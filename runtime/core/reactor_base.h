@@ -72,6 +72,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
                               ConnectHandler handler) final;
   Watch& watch(int fd, Interest interest, WatchHandler handler) final;
   void disconnectAll() final;
+  Stats stats() const noexcept final;
 
   // --- Time and calls, for the parts -----------------------------------------------------------
 
@@ -91,6 +92,9 @@ class PENSTOCK_API ReactorBase : public Reactor {
   // What a connection holds of what it has received. Give it back empty. May throw std::bad_alloc.
   std::unique_ptr<WriteBuffer> takeHolder();
   void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
+
+  // What is counted as it happens.
+  Stats& counters() noexcept { return counters_; }
 
   const ReactorOptions& options() const noexcept { return options_; }
   TimerQueue& timers() noexcept { return timers_; }
@@ -143,6 +147,9 @@ class PENSTOCK_API ReactorBase : public Reactor {
   virtual PendingConnect& makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                       ConnectHandler handler) = 0;
   virtual Watch& makeWatch(int fd, Interest interest, WatchHandler handler) = 0;
+
+  // Adds what only the family knows of.
+  virtual void addStats(Stats& stats) const noexcept = 0;
 
   // Whether the kernel lets the present thread wait for what is in flight. Asked at the end.
   virtual bool mayPollHere() const noexcept { return true; }
@@ -199,6 +206,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   std::thread::id thread_;
   bool threadIsFinal_ = false;  // It has run there.
   ReactorOptions options_;
+  Stats counters_;
   IntrusiveList<ReactorObject, InReactor> objects_;
   IntrusiveList<ReactorObject, InReactor> disconnecting_;  // By the disconnectAll() that runs.
   IntrusiveList<ReactorObject, InReactor> retired_;

@@ -25,6 +25,7 @@ class ReceiveBlocks {
 
   bool mayTakeBulk() const noexcept { return bulk_.used() + 1 < kBulkBlocks; }
 
+  std::size_t used() const noexcept { return usual_.used() + bulk_.used(); }
   std::size_t allocatedBytes() const noexcept {
     return usual_.allocatedBytes() + bulk_.allocatedBytes();
   }

@@ -161,6 +161,7 @@ void FileDescriptor::doWriteEarly() {
   std::size_t offered = 0;
   for (std::size_t i = 0; i < count; ++i) offered += runs[i].iov_len;
   outgoing_.consume(static_cast<std::size_t>(sent));
+  reactor().counters().bytesOut += static_cast<std::size_t>(sent);
   if (static_cast<std::size_t>(sent) < offered) waitForSpace();
 }
 

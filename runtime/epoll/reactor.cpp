@@ -123,6 +123,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
   IntrusiveList<FileDescriptor, InDeferred> again;
   again.append(readAgain_);  // What asks for another read now waits for the next turn.
   const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
+  if (count > 0) counters().events += static_cast<unsigned>(count);
   for (int i = 0; i < count; ++i) {
     auto& handler = *static_cast<ReadyHandler*>(events_[i].data.ptr);
     dispatch([&] { handleEvent(handler, events_[i].events); });
@@ -131,6 +132,12 @@ void Reactor::poll(std::optional<Duration> timeout) {
     FileDescriptor& descriptor = again.popFront();
     dispatch([&] { descriptor.guard([&] { descriptor.doRead(); }); });
   }
+}
+
+void Reactor::addStats(Stats& stats) const noexcept {
+  stats.deferred += readAgain_.size();
+  stats.writing += fresh_.size();
+  stats.buffersOut = receiveBlocks_.used();
 }
 
 void Reactor::wake() noexcept { systemCalls().signalEvent(event_.get()); }

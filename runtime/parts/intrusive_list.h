@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cassert>
+#include <cstddef>
 
 namespace penstock {
 
@@ -48,6 +49,13 @@ class IntrusiveList {
   }
 
   bool empty() const noexcept { return head_.next_ == &head_; }
+
+  // Counts them: O(n).
+  std::size_t size() const noexcept {
+    std::size_t count = 0;
+    for (const ListLink* link = head_.next_; link != &head_; link = link->next_) ++count;
+    return count;
+  }
 
   void pushBack(T& element) noexcept {
     ListLink& link = static_cast<ListNode<Tag>&>(element);

@@ -330,6 +330,7 @@ void FileHandle::writeCompleted(int result, std::uint32_t) {
       break;
   }
   if (result < 0) return aborting() ? void() : connectionLost(errorOf(result));
+  reactor().counters().bytesOut += static_cast<std::size_t>(result);
   if (written(static_cast<std::size_t>(result))) doWrite();
 }
 

@@ -254,6 +254,7 @@ void Reactor::feedStarved() noexcept {
 
 // Connections guard their own work; whatever else throws must not take other completions along.
 void Reactor::complete(const io_uring_cqe& completion) noexcept {
+  ++counters().events;
   Operation* operation = operationOf(completion);
   if (!operation) return;
   if (!(completion.flags & IORING_CQE_F_MORE)) operation->inFlight_ = false;
@@ -271,6 +272,12 @@ bool Reactor::hasReadyWork() const noexcept {
 }
 
 bool Reactor::hasUnsubmittedWork() const noexcept { return ring_->hasPrepared(); }
+
+void Reactor::addStats(Stats& stats) const noexcept {
+  stats.deferred += answering_.size();
+  stats.starved = starved_.size();
+  stats.buffersOut = receiveBlocks_.used() + (receiveRing_ ? receiveRing_->taken() : 0);
+}
 
 // The kernel does not signal one event from inside another's: it puts that off, for milliseconds.
 void Reactor::wake() noexcept {

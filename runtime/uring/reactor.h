@@ -114,6 +114,7 @@ class PENSTOCK_API Reactor : public ReactorBase {
   void poll(std::optional<Duration> timeout) override;
   void submit() override;
   void wake() noexcept override;
+  void addStats(Stats& stats) const noexcept override;
   bool hasReadyWork() const noexcept override;
   bool hasUnsubmittedWork() const noexcept override;
 
