@@ -40,6 +40,14 @@ RULES = [
     ),
 ]
 
+# (files, what they must not include, not even by way of headers of this tree): a transport that could
+# see these would end up with a loop of its own.
+OUT_OF_REACH = [
+    (r"(transports|tools|examples)/.*", FAMILY_CALLS),
+    (r"runtime/[^/]+\.h", FAMILY_CALLS),
+    (r"runtime/(core|parts)/.*|runtime/system/(?!poll_calls|system_calls\.cpp).*", FAMILY_CALLS),
+]
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
@@ -50,13 +58,46 @@ def crossings(path, text):
         for files, forbidden, excepted in RULES
         if re.fullmatch(files, path) and not (excepted and re.fullmatch(excepted, path))
     ]
+    for number, include in includes(text):
+        if any(re.match(forbidden, include) for forbidden in rules):
+            yield number, include
+
+
+def includes(text):
+    """(line number, include) pairs."""
     for number, line in enumerate(text.splitlines(), start=1):
-        match = INCLUDE.match(line)
-        if match and any(re.match(forbidden, match[1]) for forbidden in rules):
+        if match := INCLUDE.match(line):
             yield number, match[1]
 
 
+def reached(path, read, forbidden, seen):
+    """How `path` comes to include what is `forbidden`: the headers on the way; none if it does not."""
+    for _, include in includes(read(path)):
+        if re.match(forbidden, include):
+            return [path, include]
+        header = include.removeprefix("penstock/")
+        if header == include or header in seen:
+            continue
+        seen.add(header)
+        if way := reached(header, read, forbidden, seen):
+            return [path, *way]
+    return []
+
+
+def reaches(path, read):
+    """The ways by which the file `path` includes what is out of its reach; read(path) is its text."""
+    for files, forbidden in OUT_OF_REACH:
+        if re.fullmatch(files, path) and (way := reached(path, read, forbidden, set())):
+            yield way
+
+
 def check_tree(root):
+    def read(name):
+        try:
+            return (root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""  # Made by the build.
+
     files = [
         path
         for folder in ("runtime", "transports", "tests", "bench", "tools", "examples")
@@ -66,10 +107,13 @@ def check_tree(root):
     bad = 0
     for path in files:
         name = path.relative_to(root).as_posix()
-        wrong = list(crossings(name, path.read_text(encoding="utf-8")))
+        wrong = list(crossings(name, read(name)))
+        ways = list(reaches(name, read))
         for number, include in wrong:
             print(f"{name}:{number}: must not include <{include}>")
-        bad += bool(wrong)
+        for way in ways:
+            print(f"{name}: must not reach <{way[-1]}>, but does by {' -> '.join(way)}")
+        bad += bool(wrong or ways)
     return len(files) - bad, bad
 
 
@@ -110,14 +154,38 @@ FIXTURES = [
 ]
 
 
+# (file, what it includes by way of another header, whether it is allowed).
+WAYS = [
+    ("transports/tcp.cpp", "sys/epoll.h", False),
+    ("transports/tcp.h", "liburing.h", False),
+    ("transports/tcp.cpp", "sys/socket.h", True),
+    ("tools/echo.cpp", "sys/epoll.h", False),
+    ("runtime/reactor.h", "sys/epoll.h", False),
+    ("runtime/core/connection.cpp", "sys/epoll.h", False),
+    ("runtime/system/socket_calls.cpp", "sys/epoll.h", False),
+    ("runtime/system/poll_calls.cpp", "sys/epoll.h", True),
+    ("runtime/epoll/stream.cpp", "sys/epoll.h", True),
+    ("runtime/backends.cpp", "sys/epoll.h", True),
+]
+
+
 def self_test():
     wrong = 0
+    for path, include, allowed in WAYS:
+        tree = {
+            path: "#include <penstock/between.h>\n",
+            "between.h": "#include <penstock/beyond.h>\n",
+            "beyond.h": f"#include <penstock/between.h>\n#include <{include}>\n",
+        }
+        if bool(list(reaches(path, tree.__getitem__))) == allowed:
+            print(f"self-test: {path} reaching {include} should be {'allowed' if allowed else 'found'}")
+            wrong += 1
     for path, include, allowed in FIXTURES:
         for line in (f"#include <{include}>", f'  #  include "{include}"  // why'):
             if bool(list(crossings(path, f"#pragma once\n{line}\n"))) == allowed:
                 print(f"self-test: {path} including {include} should be {'allowed' if allowed else 'found'}")
                 wrong += 1
-    return 2 * len(FIXTURES) - wrong, wrong
+    return len(WAYS) + 2 * len(FIXTURES) - wrong, wrong
 
 
 def main():

@@ -1,7 +1,8 @@
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/parts/escaped.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
 
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/probe.h>
@@ -159,11 +160,11 @@ std::unique_ptr<Reactor> Reactor::create(ReactorOptions options) {
 namespace {
 
 void addEpoll(std::vector<Capability>& list) {
-  const OwnedFd epoll(std::max(-1, systemCalls().epollCreate()));
+  const OwnedFd epoll(std::max(-1, pollCalls().epollCreate()));
   list.push_back(
       {"epoll", static_cast<bool>(epoll), "the epoll backend", "use Linux 2.6.9 or newer"});
   epoll_event none{};
-  const int exact = systemCalls().epollWait(epoll.get(), {&none, 1}, Duration(1));
+  const int exact = pollCalls().epollWait(epoll.get(), {&none, 1}, Duration(1));
   list.push_back({"epoll_pwait2", exact == 0, "timers finer than a millisecond on epoll",
                   "Linux 5.11 has it; without it timers are up to 1 ms late"});
 }
@@ -174,9 +175,9 @@ void addSplicing(std::vector<Capability>& list) {
   constexpr const char* kRemedy = "a filter stands in the way; without it relays copy";
   int from[2] = {-1, -1};
   int to[2] = {-1, -1};
-  const bool pipes = systemCalls().pipe(from) == 0 && systemCalls().pipe(to) == 0;
+  const bool pipes = pipeCalls().pipe(from) == 0 && pipeCalls().pipe(to) == 0;
   const OwnedFd ends[] = {OwnedFd(from[0]), OwnedFd(from[1]), OwnedFd(to[0]), OwnedFd(to[1])};
-  const bool splices = pipes && systemCalls().splice(from[0], to[1], 1) == -EAGAIN;
+  const bool splices = pipes && pipeCalls().splice(from[0], to[1], 1) == -EAGAIN;
   list.push_back({"pipe2", pipes, kUse, kRemedy});
   list.push_back({"splice", splices, kUse, kRemedy});
 }

@@ -2,7 +2,7 @@
 #include <penstock/runtime/core/connection_group.h>
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <sys/socket.h>
 
@@ -41,7 +41,7 @@ SocketAddress Connection::peerAddress() const noexcept {
   const SocketAddress kept = names_.peer();
   if (!kept.empty() || disconnected()) return kept;
   return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
-    return systemCalls().getpeername(fd_.get(), address, length);
+    return socketCalls().getpeername(fd_.get(), address, length);
   });
 }
 
@@ -51,7 +51,7 @@ SocketAddress Connection::hostAddress() const noexcept {
     return kept.empty() && group_ ? group_->host() : kept;
   }
   return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
-    return systemCalls().getsockname(fd_.get(), address, length);
+    return socketCalls().getsockname(fd_.get(), address, length);
   });
 }
 
@@ -165,7 +165,7 @@ void Connection::deliverHeld() {
 void Connection::hangUp(bool broken, bool hungUp) {
   int error = 0;
   socklen_t length = sizeof error;
-  if (broken) systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  if (broken) socketCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   if (error != 0) return connectionLost(errorOf(-error));
   const bool writing = ListNode<InWriters>::linked() || bufferedBytes() > 0;
   if (hungUp && writing) connectionLost(ConnectionError::kLost);
@@ -301,20 +301,20 @@ std::error_code Connection::reasonOfAbort() const noexcept {
   return ConnectionError::kAborted;
 }
 
-void Connection::shutdownWriting() noexcept { systemCalls().shutdown(fd_.get(), SHUT_WR); }
+void Connection::shutdownWriting() noexcept { socketCalls().shutdown(fd_.get(), SHUT_WR); }
 
 // A description that has copies is not ended by closing one of its descriptors.
 void Connection::endSocket(bool reset) noexcept {
-  if (fd_ && !(reset && resetSocket())) systemCalls().shutdown(fd_.get(), SHUT_RDWR);
+  if (fd_ && !(reset && resetSocket())) socketCalls().shutdown(fd_.get(), SHUT_RDWR);
 }
 
 // False: a socket of this kind has no reset. connect(2) with AF_UNSPEC resets a TCP connection
 // whoever else holds it, unless a thread waits on a copy just now: then closing has to do it.
 bool Connection::resetSocket() noexcept {
   const linger immediately{1, 0};
-  systemCalls().setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+  socketCalls().setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
   const sockaddr nowhere{AF_UNSPEC, {}};
-  const int result = systemCalls().connect(fd_.get(), &nowhere, sizeof nowhere);
+  const int result = socketCalls().connect(fd_.get(), &nowhere, sizeof nowhere);
   return result == 0 || result == -EBUSY;
 }
 

@@ -4,7 +4,8 @@
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/epoll/stream.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <cerrno>
 #include <utility>
@@ -15,17 +16,17 @@ namespace penstock::epoll {
 class Reactor::Waker final : public ReadyHandler {
  public:
   explicit Waker(int event) noexcept : event_(event) {}
-  void ready(std::uint32_t) override { systemCalls().clearEvent(event_); }
+  void ready(std::uint32_t) override { pollCalls().clearEvent(event_); }
 
  private:
   int event_;
 };
 
 Reactor::Reactor(ReactorOptions options) : ReactorBase(std::move(options)) {
-  const int epoll = systemCalls().epollCreate();
+  const int epoll = pollCalls().epollCreate();
   if (epoll < 0) throwErrno(epoll, "epoll_create1");
   epoll_.reset(epoll);
-  const int event = systemCalls().eventfd();
+  const int event = pollCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
   waker_ = std::make_unique<Waker>(event);
@@ -59,7 +60,7 @@ void Reactor::watch(int fd, std::uint32_t events, ReadyHandler& handler) {
   epoll_event event{};
   event.events = events;
   event.data.ptr = &handler;
-  const int result = systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  const int result = pollCalls().epollCtl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
   if (result < 0) throwErrno(result, "epoll_ctl(EPOLL_CTL_ADD)");
 }
 
@@ -68,11 +69,11 @@ void Reactor::changeWatch(int fd, std::uint32_t events, ReadyHandler& handler) n
   epoll_event event{};
   event.events = events;
   event.data.ptr = &handler;
-  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  pollCalls().epollCtl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
 OwnedFd Reactor::unwatch(OwnedFd fd) noexcept {
-  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+  pollCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
   return fd;
 }
 
@@ -108,7 +109,7 @@ void Reactor::handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept 
 void Reactor::poll(std::optional<Duration> timeout) {
   IntrusiveList<FileDescriptor, InDeferred> again;
   again.append(readAgain_);  // What asks for another read now waits for the next turn.
-  const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
+  const int count = pollCalls().epollWait(epoll_.get(), events_, timeout);
   for (int i = 0; i < count; ++i) {
     auto& handler = *static_cast<ReadyHandler*>(events_[i].data.ptr);
     dispatch([&] { handleEvent(handler, events_[i].events); });
@@ -119,6 +120,6 @@ void Reactor::poll(std::optional<Duration> timeout) {
   }
 }
 
-void Reactor::wake() noexcept { systemCalls().signalEvent(event_.get()); }
+void Reactor::wake() noexcept { pollCalls().signalEvent(event_.get()); }
 
 }  // namespace penstock::epoll

@@ -131,7 +131,7 @@ int SimulatedKernel::close(int fd) noexcept {
   const Lock lock(mutex_);
   if (isSimulated(fd)) return closeHeld(fd);
   events_.erase(fd);
-  return SystemCalls::close(fd);
+  return DescriptorCalls::close(fd);
 }
 
 // What the descriptor refers to ends here only if no request in flight uses it.
@@ -146,7 +146,7 @@ int SimulatedKernel::closeHeld(int fd) {
 }
 
 int SimulatedKernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::setNonBlocking(fd, nonBlocking);
+  if (!isSimulated(fd)) return DescriptorCalls::setNonBlocking(fd, nonBlocking);
   const Lock lock(mutex_);
   const std::shared_ptr<File> changed = file(fd);
   if (!changed) return -EBADF;
@@ -156,7 +156,7 @@ int SimulatedKernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
 
 // Nothing is exec'ed here.
 int SimulatedKernel::setCloseOnExec(int fd) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::setCloseOnExec(fd);
+  if (!isSimulated(fd)) return DescriptorCalls::setCloseOnExec(fd);
   const Lock lock(mutex_);
   return file(fd) ? 0 : -EBADF;
 }
@@ -167,7 +167,7 @@ int SimulatedKernel::openReserve() noexcept {
 }
 
 int SimulatedKernel::eventfd() noexcept {
-  const int fd = SystemCalls::eventfd();
+  const int fd = PollCalls::eventfd();
   const Lock lock(mutex_);
   if (fd >= 0) events_.insert(fd);
   return fd;
@@ -182,7 +182,7 @@ int SimulatedKernel::epollCreate() noexcept {
 }
 
 int SimulatedKernel::epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept {
-  if (!isSimulated(epoll)) return SystemCalls::epollCtl(epoll, operation, fd, event);
+  if (!isSimulated(epoll)) return PollCalls::epollCtl(epoll, operation, fd, event);
   const Lock lock(mutex_);
   const auto instance = std::dynamic_pointer_cast<Epoll>(file(epoll));
   if (!instance || (isSimulated(fd) && !file(fd))) return -EBADF;
@@ -191,7 +191,7 @@ int SimulatedKernel::epollCtl(int epoll, int operation, int fd, epoll_event* eve
 
 int SimulatedKernel::epollWait(int epoll, std::span<epoll_event> events,
                                std::optional<Duration> timeout) noexcept {
-  if (!isSimulated(epoll)) return SystemCalls::epollWait(epoll, events, timeout);
+  if (!isSimulated(epoll)) return PollCalls::epollWait(epoll, events, timeout);
   Lock lock(mutex_);
   const auto instance = std::dynamic_pointer_cast<Epoll>(file(epoll));
   if (!instance) return -EBADF;
@@ -215,7 +215,7 @@ bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
   constexpr TimePoint kNever = TimePoint::max();
   const TimePoint start = world_.now();
   const TimePoint deadline = timeout && *timeout < kNever - start ? start + *timeout : kNever;
-  const TimePoint limit = SystemCalls::now() + deadlockPatience_;
+  const TimePoint limit = ClockCalls::now() + deadlockPatience_;
   for (;;) {
     world_.step();
     if (ready()) return true;
@@ -229,7 +229,7 @@ bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
       continue;
     }
     waitForOutside(lock, watched);
-    if (next != kNever || SystemCalls::now() < limit) continue;
+    if (next != kNever || ClockCalls::now() < limit) continue;
     world_.violation("simulated deadlock: a wait without limit, and nothing can end it");
     return false;
   }
@@ -244,13 +244,13 @@ bool SimulatedKernel::outsideCanAct(const std::vector<int>& watched) const {
 void SimulatedKernel::waitForOutside(Lock& lock, const std::vector<int>& watched) {
   std::vector<pollfd> asked;
   for (const int fd : watched) asked.push_back({fd, POLLIN, 0});
-  const TimePoint before = SystemCalls::now();
+  const TimePoint before = ClockCalls::now();
   lock.unlock();
   ::poll(asked.data(), asked.size(), 1);
   lock.lock();
-  world_.advanceTo(world_.now() + (SystemCalls::now() - before));
+  world_.advanceTo(world_.now() + (ClockCalls::now() - before));
 }
 
-SimulatedKernel& simulatedKernel() { return dynamic_cast<SimulatedKernel&>(systemCalls()); }
+SimulatedKernel& simulatedKernel() { return dynamic_cast<SimulatedKernel&>(socketCalls()); }
 
 }  // namespace penstock

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/clock_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/simulated_faults.h>
 #include <penstock/tests/support/simulated_file.h>
 #include <penstock/tests/support/simulated_network.h>
 #include <penstock/tests/support/simulated_socket.h>
 #include <penstock/tests/support/simulated_world.h>
-#include <penstock/tests/support/splicing_calls.h>
 
 #include <atomic>
 #include <cstddef>
@@ -40,7 +43,11 @@ namespace penstock {
 //
 // Synchronous calls never block, whatever the descriptor's mode: a test that receives by itself
 // gets -EAGAIN and turns the loop. All calls may come from any thread.
-class SimulatedKernel final : public testing::SplicingCalls {
+class SimulatedKernel final : public DescriptorCalls,
+                              public SocketCalls,
+                              public PipeCalls,
+                              public PollCalls,
+                              public ClockCalls {
  public:
   static constexpr int kFirstDescriptor = 1'000'000;
 
@@ -84,7 +91,7 @@ class SimulatedKernel final : public testing::SplicingCalls {
   // Called with a violation instead of ending the program. It must not call the kernel.
   void onViolation(simulated::World::Violation handler);
 
-  // --- SystemCalls -------------------------------------------------------------------------------
+  // --- The system calls --------------------------------------------------------------------------
 
   int socket(int domain, int type, int protocol) noexcept override;
   int bind(int fd, const sockaddr* address, socklen_t length) noexcept override;
@@ -101,6 +108,7 @@ class SimulatedKernel final : public testing::SplicingCalls {
   int close(int fd) noexcept override;
   ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
   ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept override;
+  ssize_t splice(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
   int epollCreate() noexcept override;
   int epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept override;
   int epollWait(int epoll, std::span<epoll_event> events,
@@ -131,7 +139,6 @@ class SimulatedKernel final : public testing::SplicingCalls {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  ssize_t spliceInKernel(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
   static bool isSimulated(int fd) noexcept { return fd >= kFirstDescriptor; }
   std::shared_ptr<simulated::Socket> socketOf(int fd) const;
   ssize_t receive(simulated::Socket& socket, MutableBytes into, int flags);

@@ -1,3 +1,4 @@
+#include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/simulated_ring.h>
 #include <penstock/tests/support/simulated_ring_calls.h>
 
@@ -84,10 +85,11 @@ SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults) {
   static auto& kernel = *new std::unique_ptr<SimulatedKernel>;
   static auto& rings = *new std::unique_ptr<SimulatedRingCalls>;
   uring::replaceRingCalls(nullptr);
-  replaceSystemCalls(nullptr);
+  replaceSystemCalls({});
   kernel = std::make_unique<SimulatedKernel>(seed, faults);
   rings = std::make_unique<SimulatedRingCalls>(*kernel);
-  replaceSystemCalls(kernel.get());
+  SimulatedKernel* const all = kernel.get();
+  replaceSystemCalls({all, all, all, all, all});
   uring::replaceRingCalls(rings.get());
   return *kernel;
 }

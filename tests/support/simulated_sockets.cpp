@@ -17,7 +17,7 @@ int SimulatedKernel::socket(int domain, int type, int protocol) noexcept {
   constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
   const bool simulates = domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
   if (!simulates || (type & ~kFlags) != SOCK_STREAM) {
-    return SystemCalls::socket(domain, type, protocol);
+    return SocketCalls::socket(domain, type, protocol);
   }
   const Lock lock(mutex_);
   auto made = std::make_shared<Socket>(world_, domain);
@@ -26,28 +26,28 @@ int SimulatedKernel::socket(int domain, int type, int protocol) noexcept {
 }
 
 int SimulatedKernel::bind(int fd, const sockaddr* address, socklen_t length) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::bind(fd, address, length);
+  if (!isSimulated(fd)) return SocketCalls::bind(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.bind(socket, address, length) : -EBADF;
 }
 
 int SimulatedKernel::listen(int fd, int backlog) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::listen(fd, backlog);
+  if (!isSimulated(fd)) return SocketCalls::listen(fd, backlog);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.listen(socket, backlog) : -EBADF;
 }
 
 int SimulatedKernel::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::connect(fd, address, length);
+  if (!isSimulated(fd)) return SocketCalls::connect(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.connect(socket, address, length) : -EBADF;
 }
 
 int SimulatedKernel::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::accept4(fd, peer, length, flags);
+  if (!isSimulated(fd)) return SocketCalls::accept4(fd, peer, length, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -88,14 +88,14 @@ int SimulatedKernel::copyName(const Name& name, int domain, sockaddr* address,
 }
 
 int SimulatedKernel::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::getsockname(fd, address, length);
+  if (!isSimulated(fd)) return SocketCalls::getsockname(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? copyName(socket->local, socket->domain(), address, length) : -EBADF;
 }
 
 int SimulatedKernel::getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::getpeername(fd, address, length);
+  if (!isSimulated(fd)) return SocketCalls::getpeername(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -106,28 +106,28 @@ int SimulatedKernel::getpeername(int fd, sockaddr* address, socklen_t* length) n
 
 int SimulatedKernel::setsockopt(int fd, int level, int name, const void* value,
                                 socklen_t n) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::setsockopt(fd, level, name, value, n);
+  if (!isSimulated(fd)) return SocketCalls::setsockopt(fd, level, name, value, n);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->setOption(level, name, value, n) : -EBADF;
 }
 
 int SimulatedKernel::getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::getsockopt(fd, level, name, value, n);
+  if (!isSimulated(fd)) return SocketCalls::getsockopt(fd, level, name, value, n);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->getOption(level, name, value, n) : -EBADF;
 }
 
 int SimulatedKernel::shutdown(int fd, int how) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::shutdown(fd, how);
+  if (!isSimulated(fd)) return SocketCalls::shutdown(fd, how);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->shutdown(how) : -EBADF;
 }
 
 ssize_t SimulatedKernel::recv(int fd, MutableBytes into, int flags) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::recv(fd, into, flags);
+  if (!isSimulated(fd)) return SocketCalls::recv(fd, into, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? receive(*socket, into, flags) : -EBADF;
@@ -145,7 +145,7 @@ ssize_t SimulatedKernel::receive(Socket& socket, MutableBytes into, int flags) {
 }
 
 ssize_t SimulatedKernel::sendmsg(int fd, std::span<const iovec> from, int flags) noexcept {
-  if (!isSimulated(fd)) return SystemCalls::sendmsg(fd, from, flags);
+  if (!isSimulated(fd)) return SocketCalls::sendmsg(fd, from, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -172,8 +172,8 @@ ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
   return sent;
 }
 
-ssize_t SimulatedKernel::spliceInKernel(int from, int to, std::size_t most) noexcept {
-  if (!isSimulated(from) && !isSimulated(to)) return SystemCalls::splice(from, to, most);
+ssize_t SimulatedKernel::splice(int from, int to, std::size_t most) noexcept {
+  if (!isSimulated(from) && !isSimulated(to)) return PipeCalls::splice(from, to, most);
   const Lock lock(mutex_);
   const auto source = socketOf(from);
   const auto target = socketOf(to);

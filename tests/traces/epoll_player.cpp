@@ -3,6 +3,10 @@
 
 #include <penstock/runtime/epoll/file_descriptor.h>
 #include <penstock/runtime/epoll/reactor.h>
+#include <penstock/runtime/system/clock_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
@@ -20,7 +24,10 @@ constexpr Duration kTick = std::chrono::milliseconds(1);  // The clock moves whe
 
 // The kernel under epoll::FileDescriptor: it has one descriptor, takes as much as it is told to,
 // and has for input what it is given.
-class ScriptedKernel final : public SystemCalls {
+class ScriptedKernel final : public ClockCalls,
+                             public DescriptorCalls,
+                             public PollCalls,
+                             public SocketCalls {
  public:
   explicit ScriptedKernel(Application& application) : application_(application) {}
 
@@ -154,9 +161,9 @@ class Stream final : public epoll::FileDescriptor {
   using epoll::FileDescriptor::open;
 
  private:
-  ssize_t readSome(MutableBytes into) override { return systemCalls().recv(fd_.get(), into, 0); }
+  ssize_t readSome(MutableBytes into) override { return socketCalls().recv(fd_.get(), into, 0); }
   ssize_t writeSome(std::span<const iovec> from) override {
-    return systemCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL);
+    return socketCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL);
   }
 };
 
@@ -181,7 +188,10 @@ struct Recorded {
 class EpollPlayer final : public Player {
  public:
   explicit EpollPlayer(Application& application)
-      : application_(application), kernel_(application), before_(replaceSystemCalls(&kernel_)) {
+      : application_(application),
+        kernel_(application),
+        before_(replaceSystemCalls(
+            {.descriptor = &kernel_, .socket = &kernel_, .poll = &kernel_, .clock = &kernel_})) {
     ReactorOptions options;
     options.log = [&application](std::string_view line) { application.logged(line); };
     reactor_ = std::make_unique<Phases>(std::move(options));
@@ -317,7 +327,7 @@ class EpollPlayer final : public Player {
 
   Application& application_;
   ScriptedKernel kernel_;
-  SystemCalls* before_;
+  SystemCalls before_;
   std::unique_ptr<Phases> reactor_;
   Stream* stream_;
 };

@@ -2,6 +2,10 @@
 #include <penstock/tests/traces/player.h>
 #include <penstock/tests/traces/scripted_ring.h>
 
+#include <penstock/runtime/system/clock_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/reactor.h>
@@ -20,7 +24,10 @@ constexpr int kConnection = 2003;
 constexpr Duration kTick = std::chrono::milliseconds(1);  // The clock moves when it is read.
 
 // The few system calls that the io_uring family makes outside its ring.
-class ScriptedKernel final : public SystemCalls {
+class ScriptedKernel final : public ClockCalls,
+                             public DescriptorCalls,
+                             public PollCalls,
+                             public SocketCalls {
  public:
   explicit ScriptedKernel(Application& application) : application_(application) {}
 
@@ -114,7 +121,8 @@ class UringPlayer final : public Player {
       : application_(application),
         kernel_(application),
         ring_(application),
-        callsBefore_(replaceSystemCalls(&kernel_)),
+        callsBefore_(replaceSystemCalls(
+            {.descriptor = &kernel_, .socket = &kernel_, .poll = &kernel_, .clock = &kernel_})),
         ringBefore_(uring::replaceRingCalls(&ring_)) {
     ReactorOptions options;
     options.log = [&application](std::string_view line) { application.logged(line); };
@@ -236,7 +244,7 @@ class UringPlayer final : public Player {
   Application& application_;
   ScriptedKernel kernel_;
   ScriptedRing ring_;
-  SystemCalls* callsBefore_;
+  SystemCalls callsBefore_;
   uring::RingCalls* ringBefore_;
   std::unique_ptr<Phases> reactor_;
   Stream* stream_;
