@@ -31,12 +31,12 @@ RULES = [
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
     # The machine does no I/O.
     (r"runtime/(core/consumer_mixin|parts/write_buffer|parts/timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
-    # io_uring stays in its folder, the stand-ins for its calls, the hand-written loops, and the load
+    # io_uring stays in its folder, what simulates it, the hand-written loops, and the load
     # generator, which uses nothing of the library.
     (
         r".*",
         r"liburing",
-        r"(runtime/uring|tests/support|tests/traces|tests/install|bench/peers)/.*|bench/compare/load/uring_sockets\..*",
+        r"(runtime/uring|sim|tests/traces|tests/install|bench/peers)/.*|bench/compare/load/uring_sockets\..*",
     ),
 ]
 
@@ -100,7 +100,7 @@ def check_tree(root):
 
     files = [
         path
-        for folder in ("runtime", "transports", "tests", "bench", "tools", "examples")
+        for folder in ("runtime", "transports", "sim", "tests", "bench", "tools", "examples")
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in (".h", ".cpp")
     ]
@@ -146,7 +146,7 @@ FIXTURES = [
     ("runtime/core/consumer_mixin.cpp", "unistd.h", False),
     ("runtime/parts/write_buffer.h", "sys/uio.h", True),
     ("tools/doctor.cpp", "liburing.h", False),
-    ("tests/support/simulated_ring.cpp", "liburing.h", True),
+    ("sim/ring.cpp", "liburing.h", True),
     ("bench/peers/raw_uring.cpp", "liburing.h", True),
     ("bench/compare/load/uring_sockets.h", "liburing.h", True),
     ("bench/compare/load/echo_load.h", "liburing.h", False),

@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/uring/reactor.h>
-#include <penstock/tests/support/simulated_kernel.h>
+#include <penstock/sim/kernel.h>
 
 #include <functional>
 #include <memory>
@@ -55,7 +55,7 @@ class Ender final : public Protocol {
 };
 
 Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& before) {
-  SimulatedKernel& kernel = installSimulatedKernel(1, Faults::none());
+  sim::Kernel& kernel = sim::installKernel(1, sim::Faults::none());
   Outcome outcome;
   ReactorOptions options;
   options.log = [](std::string_view) {};

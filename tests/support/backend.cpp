@@ -8,14 +8,10 @@
 #include <system_error>
 #include <utility>
 
-#if __has_include(<penstock/tests/support/simulated_kernel.h>)
-#include <penstock/tests/support/simulated_kernel.h>
-#define PENSTOCK_WITH_SIMULATED_KERNEL
-#endif
-
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/sim/kernel.h>
 #endif
 
 namespace penstock::testing {
@@ -62,8 +58,8 @@ std::string lacking(const TestBackend& backend) {
 const TestBackend* chosen = &kTestBackends[0];
 
 std::string putSimulatedKernelInPlace() {
-#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
-  installSimulatedKernel(testSeed());
+#ifdef PENSTOCK_WITH_URING
+  sim::installKernel(testSeed());
   return {};
 #else
   return "this build has no simulated kernel";
@@ -109,8 +105,8 @@ std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
 std::size_t openDescriptors() {
   const auto real = std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
   auto count = static_cast<std::size_t>(real);
-#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
-  if (testBackend().simulated) count += simulatedKernel().openDescriptors();
+#ifdef PENSTOCK_WITH_URING
+  if (testBackend().simulated) count += sim::kernelInPlace().openDescriptors();
 #endif
   return count;
 }

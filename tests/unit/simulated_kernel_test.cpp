@@ -1,8 +1,8 @@
 #define BOOST_TEST_MODULE simulated_kernel
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/printing.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 // A kernel of its own for each test.
 struct Machine {
-  explicit Machine(Faults faults = Faults::none(), std::uint64_t seed = 1)
-      : kernel(installSimulatedKernel(seed, faults)) {}
+  explicit Machine(sim::Faults faults = sim::Faults::none(), std::uint64_t seed = 1)
+      : kernel(sim::installKernel(seed, faults)) {}
 
   OwnedFd socket() { return OwnedFd(kernel.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)); }
 
@@ -97,7 +97,7 @@ struct Machine {
 
   static const char* strerrorname(int error) { return strerrorname_np(error); }
 
-  SimulatedKernel& kernel;
+  sim::Kernel& kernel;
   int bindError = 0;
 };
 
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(without_a_free_descriptor_a_connection_stays_in_the_queue) 
   machine.kernel.setDescriptorLimit(3);
   const OwnedFd accepted(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0));
 
-  BOOST_TEST(accepted.get() >= SimulatedKernel::kFirstDescriptor);
+  BOOST_TEST(accepted.get() >= sim::Kernel::kFirstDescriptor);
 }
 
 BOOST_AUTO_TEST_CASE(a_port_belongs_to_one_listener) {
@@ -402,7 +402,7 @@ namespace {
 
 // What a reader sees of 2,000 bytes under `seed`.
 std::vector<std::string> storyOf(std::uint64_t seed) {
-  Machine machine(Faults::benign(), seed);
+  Machine machine(sim::Faults::benign(), seed);
   auto [near, far] = machine.kernel.pair(0, AF_INET);
   const OwnedFd epoll(machine.kernel.epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN | EPOLLET);

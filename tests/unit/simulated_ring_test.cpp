@@ -3,8 +3,8 @@
 
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/printing.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <poll.h>
 
@@ -25,8 +25,8 @@ using namespace std::chrono_literals;
 
 // A kernel with one ring and one connection, for one test.
 struct Machine {
-  explicit Machine(Faults faults = Faults::none(), std::uint64_t seed = 1)
-      : kernel(installSimulatedKernel(seed, faults)) {
+  explicit Machine(sim::Faults faults = sim::Faults::none(), std::uint64_t seed = 1)
+      : kernel(sim::installKernel(seed, faults)) {
     kernel.onViolation([this](const std::string& what) { violations.push_back(what); });
     ring = std::make_unique<Ring>(ringCalls(), ringCalls().features());
     std::tie(near, far) = kernel.pair(0, AF_INET);
@@ -77,7 +77,7 @@ struct Machine {
   }
 
   std::vector<std::string> violations;
-  SimulatedKernel& kernel;
+  sim::Kernel& kernel;
   std::unique_ptr<Ring> ring;
   OwnedFd near, far;
   std::array<char, 100> into{};
@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(more_completions_than_the_queue_holds_are_kept) {
 }
 
 BOOST_AUTO_TEST_CASE(a_ring_is_made_smaller_where_memory_is_short) {
-  SimulatedKernel& kernel = installSimulatedKernel(1, Faults::none());
+  sim::Kernel& kernel = sim::installKernel(1, sim::Faults::none());
 
   kernel.setLargestRing(128);
   const Ring ring(ringCalls(), ringCalls().features());
@@ -244,7 +244,7 @@ struct Race {
 };
 
 Race raceWith(std::uint64_t seed) {
-  Faults faults;
+  sim::Faults faults;
   faults.delay = faults.interrupted = 0.5;
   faults.lostCancel = 0.5;
   Machine machine(faults, seed);
@@ -262,7 +262,7 @@ Race raceWith(std::uint64_t seed) {
   }
   BOOST_REQUIRE_EQUAL(order.size(), 2U);
   race.inOrder = order[0] == 1;
-  machine.kernel.setFaults(Faults::none());
+  machine.kernel.setFaults(sim::Faults::none());
   machine.enter(1);  // A virtual second: what is late has arrived.
   std::array<std::byte, 10> rest;
   const ssize_t left = machine.kernel.recv(machine.near.get(), rest, 0);

@@ -1,8 +1,8 @@
 // Socket: a simulated stream socket, listening or connected.
 #pragma once
 
-#include <penstock/tests/support/simulated_file.h>
-#include <penstock/tests/support/simulated_pipe.h>
+#include <penstock/sim/channel.h>
+#include <penstock/sim/file.h>
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // The address of a socket, as the kernel would copy it.
 struct Name {
@@ -28,7 +28,7 @@ struct Name {
 // Behaves as Linux does for TCP on loopback and for UNIX stream sockets, in what the library can
 // see of it. No call blocks: what a blocking socket would wait for is -EAGAIN or -EINPROGRESS here,
 // and a request of the ring waits for readiness and tries again.
-class Socket final : public File, public PipeEnd {
+class Socket final : public File, public ChannelEnd {
  public:
   enum class State { kFresh, kListening, kConnecting, kConnected };
 
@@ -103,8 +103,8 @@ class Socket final : public File, public PipeEnd {
   World& world_;
   const int domain_;
   State state_ = State::kFresh;
-  std::shared_ptr<Pipe> in_;
-  std::shared_ptr<Pipe> out_;
+  std::shared_ptr<Channel> in_;
+  std::shared_ptr<Channel> out_;
   Socket* peer_ = nullptr;  // Null again when it is gone.
   int error_ = 0;
   bool broken_ = false;  // Reset: nothing goes either way.
@@ -118,4 +118,4 @@ class Socket final : public File, public PipeEnd {
   std::map<std::pair<int, int>, std::vector<std::byte>> options_;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

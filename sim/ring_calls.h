@@ -1,14 +1,14 @@
-// SimulatedRingCalls: the io_uring system calls of a simulated kernel.
+// RingCalls: the io_uring system calls of a simulated kernel.
 #pragma once
 
 #include <penstock/runtime/uring/ring_calls.h>
-#include <penstock/tests/support/simulated_kernel.h>
+#include <penstock/sim/kernel.h>
 
-namespace penstock {
+namespace penstock::sim {
 
-class SimulatedRingCalls final : public uring::RingCalls {
+class RingCalls final : public uring::RingCalls {
  public:
-  explicit SimulatedRingCalls(SimulatedKernel& kernel) noexcept : kernel_(kernel) {}
+  explicit RingCalls(Kernel& kernel) noexcept : kernel_(kernel) {}
 
   int setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept override;
   void exit(io_uring& ring) noexcept override;
@@ -18,7 +18,7 @@ class SimulatedRingCalls final : public uring::RingCalls {
   std::uint32_t features() noexcept override { return kernel_.ringFeatures(); }
 
  private:
-  SimulatedKernel& kernel_;
+  Kernel& kernel_;
 };
 
-}  // namespace penstock
+}  // namespace penstock::sim

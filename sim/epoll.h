@@ -1,8 +1,8 @@
 // Epoll: a simulated epoll instance.
 #pragma once
 
-#include <penstock/tests/support/simulated_file.h>
-#include <penstock/tests/support/simulated_world.h>
+#include <penstock/sim/file.h>
+#include <penstock/sim/world.h>
 
 #include <sys/epoll.h>
 
@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // Level-triggered and edge-triggered interest, on simulated files and on real descriptors. As in
 // the kernel, an edge is any new event on the file, or adding or changing the interest; interest
@@ -43,4 +43,4 @@ class Epoll final : public File {
   std::list<Entry> entries_;  // In the order of their turn.
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,4 +1,4 @@
-#include <penstock/tests/support/simulated_network.h>
+#include <penstock/sim/network.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 namespace {
 
 Name nameOf(const sockaddr* address, socklen_t length) {
@@ -257,4 +257,4 @@ int Network::connectUnix(const std::shared_ptr<Socket>& socket, const Name& name
   return socket->state() == Socket::State::kConnected ? 0 : -EINPROGRESS;
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

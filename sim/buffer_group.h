@@ -1,14 +1,14 @@
 // BufferGroup: the kernel's side of a ring of provided buffers.
 #pragma once
 
-#include <penstock/tests/support/simulated_world.h>
+#include <penstock/sim/world.h>
 
 #include <liburing.h>
 #include <sys/uio.h>
 
 #include <cstdint>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // The library appends buffers at the tail; receives take them at the head, in order.
 class BufferGroup {
@@ -36,4 +36,4 @@ class BufferGroup {
   std::uint16_t head_ = 0;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

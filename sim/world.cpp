@@ -1,12 +1,12 @@
+#include <penstock/sim/world.h>
 #include <penstock/tests/support/address_sanitizer.h>
-#include <penstock/tests/support/simulated_world.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // splitmix64.
 std::uint64_t World::draw() noexcept {
@@ -83,4 +83,4 @@ void World::requireAlive([[maybe_unused]] Bytes bytes, [[maybe_unused]] const ch
 #endif
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

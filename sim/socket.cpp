@@ -1,4 +1,4 @@
-#include <penstock/tests/support/simulated_socket.h>
+#include <penstock/sim/socket.h>
 
 #include <netinet/in.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 Socket::~Socket() {
   for (const std::shared_ptr<Socket>& child : accepted_) child->resetOnClose_ = true;
@@ -34,7 +34,7 @@ void Socket::closeConnection() {
 
 void Socket::join(Socket& one, Socket& other) {
   for (auto [from, to] : {std::pair(&one, &other), std::pair(&other, &one)}) {
-    from->out_ = to->in_ = std::make_shared<Pipe>(from->world_);
+    from->out_ = to->in_ = std::make_shared<Channel>(from->world_);
     from->out_->writer = from;
     from->out_->reader = to;
     if (from->sendBuffer_) from->out_->setCapacity(*from->sendBuffer_);
@@ -252,4 +252,4 @@ bool Socket::hasFlag(int level, int name) const {
   return value != 0;
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,7 +1,7 @@
+#include <penstock/sim/epoll.h>
+#include <penstock/sim/kernel.h>
+#include <penstock/sim/ring_calls.h>
 #include <penstock/tests/support/hang_guard.h>
-#include <penstock/tests/support/simulated_epoll.h>
-#include <penstock/tests/support/simulated_kernel.h>
-#include <penstock/tests/support/simulated_ring_calls.h>
 
 #include <poll.h>
 
@@ -15,12 +15,7 @@
 #include <limits>
 #include <string>
 
-namespace penstock {
-
-using simulated::Epoll;
-using simulated::File;
-using simulated::Name;
-using simulated::Socket;
+namespace penstock::sim {
 
 namespace {
 
@@ -37,17 +32,17 @@ bool otherThreads() {
 
 }  // namespace
 
-SimulatedKernel::SimulatedKernel(std::uint64_t seed, const Faults& faults)
+Kernel::Kernel(std::uint64_t seed, const Faults& faults)
     : world_(seed, faults), ringFeatures_(std::numeric_limits<std::uint32_t>::max()) {}
 
-SimulatedKernel::~SimulatedKernel() = default;
+Kernel::~Kernel() = default;
 
-void SimulatedKernel::setFaults(const Faults& faults) {
+void Kernel::setFaults(const Faults& faults) {
   const Lock lock(mutex_);
   world_.faults() = faults;
 }
 
-std::pair<OwnedFd, OwnedFd> SimulatedKernel::pair(int flags, int domain) {
+std::pair<OwnedFd, OwnedFd> Kernel::pair(int flags, int domain) {
   const Lock lock(mutex_);
   std::array<OwnedFd, 2> fds;
   std::array<std::shared_ptr<Socket>, 2> sockets;
@@ -60,44 +55,44 @@ std::pair<OwnedFd, OwnedFd> SimulatedKernel::pair(int flags, int domain) {
   return {std::move(fds[0]), std::move(fds[1])};
 }
 
-void SimulatedKernel::exempt(int fd) {
+void Kernel::exempt(int fd) {
   const Lock lock(mutex_);
   if (const auto socket = socketOf(fd)) socket->exempt = true;
 }
 
-void SimulatedKernel::breakConnection(int fd) {
+void Kernel::breakConnection(int fd) {
   const Lock lock(mutex_);
   if (const auto socket = socketOf(fd)) socket->breakDown();
 }
 
-void SimulatedKernel::setDescriptorLimit(std::size_t limit) {
+void Kernel::setDescriptorLimit(std::size_t limit) {
   const Lock lock(mutex_);
   descriptorLimit_ = limit;
 }
 
-void SimulatedKernel::failAccepts(int error, std::size_t times) {
+void Kernel::failAccepts(int error, std::size_t times) {
   const Lock lock(mutex_);
   acceptError_ = error;
   acceptFailures_ = times;
 }
 
-std::size_t SimulatedKernel::openDescriptors() {
+std::size_t Kernel::openDescriptors() {
   const Lock lock(mutex_);
   return static_cast<std::size_t>(
       std::ranges::count_if(files_, [](const auto& file) { return file != nullptr; }));
 }
 
-void SimulatedKernel::setDeadlockPatience(Duration patience) {
+void Kernel::setDeadlockPatience(Duration patience) {
   const Lock lock(mutex_);
   deadlockPatience_ = patience;
 }
 
-void SimulatedKernel::onViolation(simulated::World::Violation handler) {
+void Kernel::onViolation(World::Violation handler) {
   const Lock lock(mutex_);
   world_.onViolation(std::move(handler));
 }
 
-TimePoint SimulatedKernel::now() noexcept {
+TimePoint Kernel::now() noexcept {
   const Lock lock(mutex_);
   return world_.now();
 }
@@ -105,17 +100,17 @@ TimePoint SimulatedKernel::now() noexcept {
 // --- Descriptors
 // -----------------------------------------------------------------------------------
 
-std::shared_ptr<File> SimulatedKernel::file(int fd) const {
+std::shared_ptr<File> Kernel::file(int fd) const {
   const auto index = static_cast<std::size_t>(fd - kFirstDescriptor);
   return isSimulated(fd) && index < files_.size() ? files_[index] : nullptr;
 }
 
-std::shared_ptr<Socket> SimulatedKernel::socketOf(int fd) const {
+std::shared_ptr<Socket> Kernel::socketOf(int fd) const {
   return std::dynamic_pointer_cast<Socket>(file(fd));
 }
 
 // The lowest number that is free, as the kernel does: what is closed too early is met again.
-int SimulatedKernel::install(std::shared_ptr<File> file) {
+int Kernel::install(std::shared_ptr<File> file) {
   const auto free = std::ranges::find(files_, nullptr);
   const auto index = static_cast<std::size_t>(free - files_.begin());
   if (index >= descriptorLimit_) return -EMFILE;
@@ -127,15 +122,15 @@ int SimulatedKernel::install(std::shared_ptr<File> file) {
   return kFirstDescriptor + static_cast<int>(index);
 }
 
-int SimulatedKernel::close(int fd) noexcept {
+int Kernel::close(int fd) noexcept {
   const Lock lock(mutex_);
   if (isSimulated(fd)) return closeHeld(fd);
   events_.erase(fd);
-  return DescriptorCalls::close(fd);
+  return penstock::DescriptorCalls::close(fd);
 }
 
 // What the descriptor refers to ends here only if no request in flight uses it.
-int SimulatedKernel::closeHeld(int fd) {
+int Kernel::closeHeld(int fd) {
   if (!file(fd)) {
     world_.violation("close of descriptor " + std::to_string(fd) + ", which is not open");
     return -EBADF;
@@ -145,8 +140,8 @@ int SimulatedKernel::closeHeld(int fd) {
   return 0;
 }
 
-int SimulatedKernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
-  if (!isSimulated(fd)) return DescriptorCalls::setNonBlocking(fd, nonBlocking);
+int Kernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
+  if (!isSimulated(fd)) return penstock::DescriptorCalls::setNonBlocking(fd, nonBlocking);
   const Lock lock(mutex_);
   const std::shared_ptr<File> changed = file(fd);
   if (!changed) return -EBADF;
@@ -155,19 +150,19 @@ int SimulatedKernel::setNonBlocking(int fd, bool nonBlocking) noexcept {
 }
 
 // Nothing is exec'ed here.
-int SimulatedKernel::setCloseOnExec(int fd) noexcept {
-  if (!isSimulated(fd)) return DescriptorCalls::setCloseOnExec(fd);
+int Kernel::setCloseOnExec(int fd) noexcept {
+  if (!isSimulated(fd)) return penstock::DescriptorCalls::setCloseOnExec(fd);
   const Lock lock(mutex_);
   return file(fd) ? 0 : -EBADF;
 }
 
-int SimulatedKernel::openReserve() noexcept {
+int Kernel::openReserve() noexcept {
   const Lock lock(mutex_);
   return install(std::make_shared<File>());
 }
 
-int SimulatedKernel::eventfd() noexcept {
-  const int fd = PollCalls::eventfd();
+int Kernel::eventfd() noexcept {
+  const int fd = penstock::PollCalls::eventfd();
   const Lock lock(mutex_);
   if (fd >= 0) events_.insert(fd);
   return fd;
@@ -176,22 +171,22 @@ int SimulatedKernel::eventfd() noexcept {
 // --- Readiness
 // -------------------------------------------------------------------------------------
 
-int SimulatedKernel::epollCreate() noexcept {
+int Kernel::epollCreate() noexcept {
   const Lock lock(mutex_);
   return install(std::make_shared<Epoll>(world_));
 }
 
-int SimulatedKernel::epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept {
-  if (!isSimulated(epoll)) return PollCalls::epollCtl(epoll, operation, fd, event);
+int Kernel::epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+  if (!isSimulated(epoll)) return penstock::PollCalls::epollCtl(epoll, operation, fd, event);
   const Lock lock(mutex_);
   const auto instance = std::dynamic_pointer_cast<Epoll>(file(epoll));
   if (!instance || (isSimulated(fd) && !file(fd))) return -EBADF;
   return instance->control(operation, fd, file(fd), event);
 }
 
-int SimulatedKernel::epollWait(int epoll, std::span<epoll_event> events,
-                               std::optional<Duration> timeout) noexcept {
-  if (!isSimulated(epoll)) return PollCalls::epollWait(epoll, events, timeout);
+int Kernel::epollWait(int epoll, std::span<epoll_event> events,
+                      std::optional<Duration> timeout) noexcept {
+  if (!isSimulated(epoll)) return penstock::PollCalls::epollWait(epoll, events, timeout);
   Lock lock(mutex_);
   const auto instance = std::dynamic_pointer_cast<Epoll>(file(epoll));
   if (!instance) return -EBADF;
@@ -210,12 +205,12 @@ int SimulatedKernel::epollWait(int epoll, std::span<epoll_event> events,
 // --- Waiting
 // ---------------------------------------------------------------------------------------
 
-bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
-                            std::optional<Duration> timeout, const std::vector<int>& watched) {
+bool Kernel::await(Lock& lock, const std::function<bool()>& ready, std::optional<Duration> timeout,
+                   const std::vector<int>& watched) {
   constexpr TimePoint kNever = TimePoint::max();
   const TimePoint start = world_.now();
   const TimePoint deadline = timeout && *timeout < kNever - start ? start + *timeout : kNever;
-  const TimePoint limit = ClockCalls::now() + deadlockPatience_;
+  const TimePoint limit = penstock::ClockCalls::now() + deadlockPatience_;
   for (;;) {
     world_.step();
     if (ready()) return true;
@@ -229,28 +224,28 @@ bool SimulatedKernel::await(Lock& lock, const std::function<bool()>& ready,
       continue;
     }
     waitForOutside(lock, watched);
-    if (next != kNever || ClockCalls::now() < limit) continue;
+    if (next != kNever || penstock::ClockCalls::now() < limit) continue;
     world_.violation("simulated deadlock: a wait without limit, and nothing can end it");
     return false;
   }
 }
 
-bool SimulatedKernel::outsideCanAct(const std::vector<int>& watched) const {
+bool Kernel::outsideCanAct(const std::vector<int>& watched) const {
   const auto isForeign = [this](int fd) { return !events_.contains(fd); };
   return std::ranges::any_of(watched, isForeign) || otherThreads();
 }
 
 // Short, because other threads may change what is simulated without touching `watched`.
-void SimulatedKernel::waitForOutside(Lock& lock, const std::vector<int>& watched) {
+void Kernel::waitForOutside(Lock& lock, const std::vector<int>& watched) {
   std::vector<pollfd> asked;
   for (const int fd : watched) asked.push_back({fd, POLLIN, 0});
-  const TimePoint before = ClockCalls::now();
+  const TimePoint before = penstock::ClockCalls::now();
   lock.unlock();
   ::poll(asked.data(), asked.size(), 1);
   lock.lock();
-  world_.advanceTo(world_.now() + (ClockCalls::now() - before));
+  world_.advanceTo(world_.now() + (penstock::ClockCalls::now() - before));
 }
 
-SimulatedKernel& simulatedKernel() { return dynamic_cast<SimulatedKernel&>(socketCalls()); }
+Kernel& kernelInPlace() { return dynamic_cast<Kernel&>(socketCalls()); }
 
-}  // namespace penstock
+}  // namespace penstock::sim

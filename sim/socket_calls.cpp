@@ -1,5 +1,5 @@
-// The synchronous socket calls of SimulatedKernel.
-#include <penstock/tests/support/simulated_kernel.h>
+// The synchronous socket calls of Kernel.
+#include <penstock/sim/kernel.h>
 
 #include <unistd.h>
 
@@ -8,16 +8,13 @@
 #include <cstring>
 #include <vector>
 
-namespace penstock {
+namespace penstock::sim {
 
-using simulated::Name;
-using simulated::Socket;
-
-int SimulatedKernel::socket(int domain, int type, int protocol) noexcept {
+int Kernel::socket(int domain, int type, int protocol) noexcept {
   constexpr int kFlags = SOCK_NONBLOCK | SOCK_CLOEXEC;
   const bool simulates = domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
   if (!simulates || (type & ~kFlags) != SOCK_STREAM) {
-    return SocketCalls::socket(domain, type, protocol);
+    return penstock::SocketCalls::socket(domain, type, protocol);
   }
   const Lock lock(mutex_);
   auto made = std::make_shared<Socket>(world_, domain);
@@ -25,29 +22,29 @@ int SimulatedKernel::socket(int domain, int type, int protocol) noexcept {
   return install(std::move(made));
 }
 
-int SimulatedKernel::bind(int fd, const sockaddr* address, socklen_t length) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::bind(fd, address, length);
+int Kernel::bind(int fd, const sockaddr* address, socklen_t length) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::bind(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.bind(socket, address, length) : -EBADF;
 }
 
-int SimulatedKernel::listen(int fd, int backlog) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::listen(fd, backlog);
+int Kernel::listen(int fd, int backlog) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::listen(fd, backlog);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.listen(socket, backlog) : -EBADF;
 }
 
-int SimulatedKernel::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::connect(fd, address, length);
+int Kernel::connect(int fd, const sockaddr* address, socklen_t length) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::connect(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? network_.connect(socket, address, length) : -EBADF;
 }
 
-int SimulatedKernel::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::accept4(fd, peer, length, flags);
+int Kernel::accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::accept4(fd, peer, length, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -56,13 +53,13 @@ int SimulatedKernel::accept4(int fd, sockaddr* peer, socklen_t* length, int flag
 }
 
 // Without a free descriptor the connection stays in the queue.
-int SimulatedKernel::accept(Socket& listener, sockaddr* peer, socklen_t* length, int flags) {
+int Kernel::accept(Socket& listener, sockaddr* peer, socklen_t* length, int flags) {
   if (listener.state() == Socket::State::kListening && !listener.hasConnections()) return -EAGAIN;
   if (acceptFailures_ > 0) {
     --acceptFailures_;
     return -acceptError_;
   }
-  const int fd = install(std::make_shared<simulated::File>());
+  const int fd = install(std::make_shared<File>());
   if (fd < 0) return fd;
   auto [child, error] = listener.accept();
   if (!child) {
@@ -75,8 +72,7 @@ int SimulatedKernel::accept(Socket& listener, sockaddr* peer, socklen_t* length,
   return fd;
 }
 
-int SimulatedKernel::copyName(const Name& name, int domain, sockaddr* address,
-                              socklen_t* length) const {
+int Kernel::copyName(const Name& name, int domain, sockaddr* address, socklen_t* length) const {
   Name given = name;
   if (given.length == 0) {
     given.address.ss_family = static_cast<sa_family_t>(domain);
@@ -87,15 +83,15 @@ int SimulatedKernel::copyName(const Name& name, int domain, sockaddr* address,
   return 0;
 }
 
-int SimulatedKernel::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::getsockname(fd, address, length);
+int Kernel::getsockname(int fd, sockaddr* address, socklen_t* length) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::getsockname(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? copyName(socket->local, socket->domain(), address, length) : -EBADF;
 }
 
-int SimulatedKernel::getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::getpeername(fd, address, length);
+int Kernel::getpeername(int fd, sockaddr* address, socklen_t* length) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::getpeername(fd, address, length);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -104,36 +100,35 @@ int SimulatedKernel::getpeername(int fd, sockaddr* address, socklen_t* length) n
   return copyName(socket->remote, socket->domain(), address, length);
 }
 
-int SimulatedKernel::setsockopt(int fd, int level, int name, const void* value,
-                                socklen_t n) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::setsockopt(fd, level, name, value, n);
+int Kernel::setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::setsockopt(fd, level, name, value, n);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->setOption(level, name, value, n) : -EBADF;
 }
 
-int SimulatedKernel::getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::getsockopt(fd, level, name, value, n);
+int Kernel::getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::getsockopt(fd, level, name, value, n);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->getOption(level, name, value, n) : -EBADF;
 }
 
-int SimulatedKernel::shutdown(int fd, int how) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::shutdown(fd, how);
+int Kernel::shutdown(int fd, int how) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::shutdown(fd, how);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? socket->shutdown(how) : -EBADF;
 }
 
-ssize_t SimulatedKernel::recv(int fd, MutableBytes into, int flags) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::recv(fd, into, flags);
+ssize_t Kernel::recv(int fd, MutableBytes into, int flags) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::recv(fd, into, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   return socket ? receive(*socket, into, flags) : -EBADF;
 }
 
-ssize_t SimulatedKernel::receive(Socket& socket, MutableBytes into, int flags) {
+ssize_t Kernel::receive(Socket& socket, MutableBytes into, int flags) {
   const Faults& faults = world_.faults();
   if (!socket.exempt) {
     if (world_.chance(faults.interrupted)) return -EINTR;
@@ -144,8 +139,8 @@ ssize_t SimulatedKernel::receive(Socket& socket, MutableBytes into, int flags) {
   return socket.receive({&run, 1}, flags);
 }
 
-ssize_t SimulatedKernel::sendmsg(int fd, std::span<const iovec> from, int flags) noexcept {
-  if (!isSimulated(fd)) return SocketCalls::sendmsg(fd, from, flags);
+ssize_t Kernel::sendmsg(int fd, std::span<const iovec> from, int flags) noexcept {
+  if (!isSimulated(fd)) return penstock::SocketCalls::sendmsg(fd, from, flags);
   const Lock lock(mutex_);
   const auto socket = socketOf(fd);
   if (!socket) return -EBADF;
@@ -155,7 +150,7 @@ ssize_t SimulatedKernel::sendmsg(int fd, std::span<const iovec> from, int flags)
 
 // A send that takes less than it could finds no space for some steps, and an edge follows: the
 // kernel never takes less without being full.
-ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
+ssize_t Kernel::send(Socket& socket, std::span<const iovec> from) {
   const Faults& faults = world_.faults();
   if (socket.exempt) return socket.send(from);
   if (world_.chance(faults.interrupted)) return -EINTR;
@@ -172,8 +167,8 @@ ssize_t SimulatedKernel::send(Socket& socket, std::span<const iovec> from) {
   return sent;
 }
 
-ssize_t SimulatedKernel::splice(int from, int to, std::size_t most) noexcept {
-  if (!isSimulated(from) && !isSimulated(to)) return PipeCalls::splice(from, to, most);
+ssize_t Kernel::splice(int from, int to, std::size_t most) noexcept {
+  if (!isSimulated(from) && !isSimulated(to)) return penstock::PipeCalls::splice(from, to, most);
   const Lock lock(mutex_);
   const auto source = socketOf(from);
   const auto target = socketOf(to);
@@ -183,7 +178,7 @@ ssize_t SimulatedKernel::splice(int from, int to, std::size_t most) noexcept {
 }
 
 // Only what the pipe has taken leaves the socket.
-ssize_t SimulatedKernel::spliceFrom(Socket& socket, int pipe, std::size_t most) {
+ssize_t Kernel::spliceFrom(Socket& socket, int pipe, std::size_t most) {
   std::vector<std::byte> bytes(std::clamp<std::size_t>(socket.readable(), 1, most));
   iovec run{bytes.data(), bytes.size()};
   const ssize_t found = socket.receive({&run, 1}, MSG_PEEK);
@@ -195,7 +190,7 @@ ssize_t SimulatedKernel::spliceFrom(Socket& socket, int pipe, std::size_t most) 
 }
 
 // Only what the socket will take leaves the pipe.
-ssize_t SimulatedKernel::spliceTo(Socket& socket, int pipe, std::size_t most) {
+ssize_t Kernel::spliceTo(Socket& socket, int pipe, std::size_t most) {
   if (const int error = socket.refusal()) return error;
   most = std::min(most, socket.awaitSpace());
   if (most == 0) return -EAGAIN;
@@ -206,4 +201,4 @@ ssize_t SimulatedKernel::spliceTo(Socket& socket, int pipe, std::size_t most) {
   return socket.send({&run, 1});
 }
 
-}  // namespace penstock
+}  // namespace penstock::sim

@@ -1,29 +1,29 @@
-// Pipe: one direction of a simulated connection.
+// Channel: one direction of a simulated connection.
 #pragma once
 
-#include <penstock/tests/support/simulated_world.h>
+#include <penstock/sim/world.h>
 
 #include <cstddef>
 #include <memory>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // Who hears of what happens in a pipe.
-class PipeEnd {
+class ChannelEnd {
  public:
   virtual void bytesArrived() = 0;  // Or the end.
   virtual void spaceFreed() = 0;    // After a put() that found too little.
 
  protected:
-  ~PipeEnd() = default;
+  ~ChannelEnd() = default;
 };
 
 // Bytes wait on the wire first, and then where the reader can take them. The capacity bounds both
 // together. The end of the stream travels behind the bytes.
-class Pipe final : public std::enable_shared_from_this<Pipe> {
+class Channel final : public std::enable_shared_from_this<Channel> {
  public:
-  explicit Pipe(World& world) : world_(world) {}
+  explicit Channel(World& world) : world_(world) {}
 
   // Takes what there is room for.
   std::size_t put(Bytes bytes);
@@ -52,8 +52,8 @@ class Pipe final : public std::enable_shared_from_this<Pipe> {
 
   void discard() noexcept;
 
-  PipeEnd* reader = nullptr;
-  PipeEnd* writer = nullptr;
+  ChannelEnd* reader = nullptr;
+  ChannelEnd* writer = nullptr;
 
  private:
   static constexpr std::size_t kCapacity = 128 * 1024;
@@ -78,4 +78,4 @@ class Pipe final : public std::enable_shared_from_this<Pipe> {
   bool writerWaits_ = false;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,15 +1,15 @@
-#include <penstock/tests/support/simulated_pipe.h>
+#include <penstock/sim/channel.h>
 
 #include <algorithm>
 #include <cstring>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
-std::size_t Pipe::space() const noexcept {
+std::size_t Channel::space() const noexcept {
   return stalled_ || stored() >= capacity_ ? 0 : capacity_ - stored();
 }
 
-std::size_t Pipe::put(Bytes bytes) {
+std::size_t Channel::put(Bytes bytes) {
   const std::size_t count = std::min(bytes.size(), space());
   if (count < bytes.size()) writerWaits_ = true;
   if (count == 0) return 0;
@@ -23,12 +23,12 @@ std::size_t Pipe::put(Bytes bytes) {
   return count;
 }
 
-bool Pipe::offersSpace() noexcept {
+bool Channel::offersSpace() noexcept {
   if (!writable()) writerWaits_ = true;
   return writable();
 }
 
-void Pipe::end() {
+void Channel::end() {
   ending_ = true;
   if (delivering_) return;
   if (onWire() > 0 || world_.chance(world_.faults().delay)) {
@@ -38,7 +38,7 @@ void Pipe::end() {
   }
 }
 
-void Pipe::stall() {
+void Channel::stall() {
   stalled_ = writerWaits_ = true;
   world_.soon([self = shared_from_this()] {
     self->stalled_ = false;
@@ -46,7 +46,7 @@ void Pipe::stall() {
   });
 }
 
-void Pipe::deliverLater() {
+void Channel::deliverLater() {
   if (delivering_) return;
   delivering_ = true;
   world_.soon([self = shared_from_this()] {
@@ -55,7 +55,7 @@ void Pipe::deliverLater() {
   });
 }
 
-void Pipe::deliver() {
+void Channel::deliver() {
   const std::size_t count = onWire();
   const bool partly = count > 1 && world_.chance(world_.faults().shortRead);
   if (!partly) return hurry();
@@ -63,24 +63,24 @@ void Pipe::deliver() {
   arrive(world_.between(1, count - 1));
 }
 
-void Pipe::hurry() {
+void Channel::hurry() {
   ended_ = ending_;
   arrive(onWire());
 }
 
-void Pipe::arrive(std::size_t count) {
+void Channel::arrive(std::size_t count) {
   arrived_ += count;
   if (reader && (count > 0 || ended_)) reader->bytesArrived();
 }
 
-bool Pipe::withdraw() {
+bool Channel::withdraw() {
   if (arrived_ == 0 || ended_) return false;
   arrived_ = 0;
   deliverLater();
   return true;
 }
 
-std::size_t Pipe::take(MutableBytes into, bool peek) {
+std::size_t Channel::take(MutableBytes into, bool peek) {
   const std::size_t count = std::min(into.size(), arrived_);
   if (count > 0) std::memcpy(into.data(), bytes_.data() + head_, count);
   if (peek) return count;
@@ -91,7 +91,7 @@ std::size_t Pipe::take(MutableBytes into, bool peek) {
   return count;
 }
 
-void Pipe::compact() {
+void Channel::compact() {
   if (head_ == bytes_.size()) {
     bytes_.clear();
     head_ = 0;
@@ -101,15 +101,15 @@ void Pipe::compact() {
   }
 }
 
-void Pipe::discard() noexcept {
+void Channel::discard() noexcept {
   bytes_.clear();
   head_ = arrived_ = 0;
 }
 
-void Pipe::tellWriter() {
+void Channel::tellWriter() {
   if (!writerWaits_ || !writable()) return;
   writerWaits_ = false;
   if (writer) writer->spaceFreed();
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

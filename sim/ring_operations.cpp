@@ -1,6 +1,6 @@
 // What the requests of a simulated ring do.
 #include <penstock/runtime/uring/ring_calls.h>
-#include <penstock/tests/support/simulated_ring.h>
+#include <penstock/sim/ring.h>
 
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 namespace {
 
 Socket* socketOf(const Request& request) noexcept {
@@ -176,4 +176,4 @@ void Ring::startTimeout(const std::shared_ptr<Request>& request) {
   });
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

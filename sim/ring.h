@@ -1,9 +1,9 @@
 // Ring: a simulated io_uring. It carries out the submission entries that the library fills.
 #pragma once
 
-#include <penstock/tests/support/simulated_buffers.h>
-#include <penstock/tests/support/simulated_kernel.h>
-#include <penstock/tests/support/simulated_request.h>
+#include <penstock/sim/buffer_group.h>
+#include <penstock/sim/kernel.h>
+#include <penstock/sim/request.h>
 
 #include <liburing.h>
 
@@ -15,13 +15,13 @@
 #include <optional>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // Requests wait in flight until what they ask for is possible, and complete into the completion
 // queue, or past its end into a backlog that is moved in when there is room.
 class Ring final : public File {
  public:
-  Ring(SimulatedKernel& kernel, unsigned entries, const io_uring_params& params);
+  Ring(Kernel& kernel, unsigned entries, const io_uring_params& params);
 
   // Fills in what io_uring_queue_init_params() would.
   void describe(io_uring& ring, io_uring_params& params);
@@ -76,7 +76,7 @@ class Ring final : public File {
   void countDownTimeouts(const Request& completed);
   void moveBacklog();
 
-  SimulatedKernel& kernel_;
+  Kernel& kernel_;
   World& world_;
   bool enabled_;
   std::vector<io_uring_sqe> sqes_;
@@ -88,4 +88,4 @@ class Ring final : public File {
   std::list<BufferGroup> groups_;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

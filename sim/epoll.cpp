@@ -1,4 +1,4 @@
-#include <penstock/tests/support/simulated_epoll.h>
+#include <penstock/sim/epoll.h>
 
 #include <poll.h>
 
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <iterator>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 namespace {
 
 std::uint32_t readinessOfReal(int fd, std::uint32_t interest) {
@@ -88,4 +88,4 @@ void Epoll::forEachReal(const std::function<void(int)>& visit) const {
   }
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,10 +1,10 @@
-#include <penstock/tests/support/simulated_request.h>
+#include <penstock/sim/request.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 namespace {
 
 bool isMultishot(const io_uring_sqe& entry) noexcept {
@@ -83,4 +83,4 @@ void Request::requireUnchanged(const World& world, std::size_t count) const {
   }
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,7 +1,7 @@
 // Faults: what goes wrong in a simulated kernel, and how often.
 #pragma once
 
-namespace penstock {
+namespace penstock::sim {
 
 // Each is the probability, from 0 to 1, that it happens where it can.
 struct Faults {
@@ -38,4 +38,4 @@ struct Faults {
   }
 };
 
-}  // namespace penstock
+}  // namespace penstock::sim

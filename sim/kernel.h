@@ -1,4 +1,4 @@
-// SimulatedKernel: a kernel in memory, for the real FileDescriptor and FileHandle to run on.
+// Kernel: a kernel in memory, for the real FileDescriptor and FileHandle to run on.
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
@@ -7,11 +7,11 @@
 #include <penstock/runtime/system/pipe_calls.h>
 #include <penstock/runtime/system/poll_calls.h>
 #include <penstock/runtime/system/socket_calls.h>
-#include <penstock/tests/support/simulated_faults.h>
-#include <penstock/tests/support/simulated_file.h>
-#include <penstock/tests/support/simulated_network.h>
-#include <penstock/tests/support/simulated_socket.h>
-#include <penstock/tests/support/simulated_world.h>
+#include <penstock/sim/faults.h>
+#include <penstock/sim/file.h>
+#include <penstock/sim/network.h>
+#include <penstock/sim/socket.h>
+#include <penstock/sim/world.h>
 
 #include <atomic>
 #include <cstddef>
@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-namespace penstock {
+namespace penstock::sim {
 
 // Stands in for all system calls of both families: stream sockets, epoll instances and rings are
 // simulated and have descriptors of kFirstDescriptor or more; other descriptors are real, and
@@ -43,18 +43,18 @@ namespace penstock {
 //
 // Synchronous calls never block, whatever the descriptor's mode: a test that receives by itself
 // gets -EAGAIN and turns the loop. All calls may come from any thread.
-class SimulatedKernel final : public DescriptorCalls,
-                              public SocketCalls,
-                              public PipeCalls,
-                              public PollCalls,
-                              public ClockCalls {
+class Kernel final : public DescriptorCalls,
+                     public SocketCalls,
+                     public PipeCalls,
+                     public PollCalls,
+                     public ClockCalls {
  public:
   static constexpr int kFirstDescriptor = 1'000'000;
 
-  SimulatedKernel(std::uint64_t seed, const Faults& faults);
-  ~SimulatedKernel() override;
-  SimulatedKernel(const SimulatedKernel&) = delete;
-  SimulatedKernel& operator=(const SimulatedKernel&) = delete;
+  Kernel(std::uint64_t seed, const Faults& faults);
+  ~Kernel() override;
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
 
   // --- For tests ---------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class SimulatedKernel final : public DescriptorCalls,
   void setDeadlockPatience(Duration patience);
 
   // Called with a violation instead of ending the program. It must not call the kernel.
-  void onViolation(simulated::World::Violation handler);
+  void onViolation(World::Violation handler);
 
   // --- The system calls --------------------------------------------------------------------------
 
@@ -120,15 +120,15 @@ class SimulatedKernel final : public DescriptorCalls,
   // --- For the parts of the simulation; with the mutex held --------------------------------------
 
   std::mutex& mutex() noexcept { return mutex_; }
-  simulated::World& world() noexcept { return world_; }
-  simulated::Network& network() noexcept { return network_; }
+  World& world() noexcept { return world_; }
+  Network& network() noexcept { return network_; }
 
   // The file of a simulated descriptor, or null.
-  std::shared_ptr<simulated::File> file(int fd) const;
+  std::shared_ptr<File> file(int fd) const;
 
   // A descriptor for `file`, or -EMFILE.
-  int install(std::shared_ptr<simulated::File> file);
-  int accept(simulated::Socket& listener, sockaddr* peer, socklen_t* length, int flags);
+  int install(std::shared_ptr<File> file);
+  int accept(Socket& listener, sockaddr* peer, socklen_t* length, int flags);
   int closeHeld(int fd);
 
   // Turns the world until `ready()`; false after `timeout`. `watched` are the real descriptors
@@ -140,19 +140,19 @@ class SimulatedKernel final : public DescriptorCalls,
   using Lock = std::unique_lock<std::mutex>;
 
   static bool isSimulated(int fd) noexcept { return fd >= kFirstDescriptor; }
-  std::shared_ptr<simulated::Socket> socketOf(int fd) const;
-  ssize_t receive(simulated::Socket& socket, MutableBytes into, int flags);
-  ssize_t send(simulated::Socket& socket, std::span<const iovec> from);
-  ssize_t spliceFrom(simulated::Socket& socket, int pipe, std::size_t most);
-  ssize_t spliceTo(simulated::Socket& socket, int pipe, std::size_t most);
+  std::shared_ptr<Socket> socketOf(int fd) const;
+  ssize_t receive(Socket& socket, MutableBytes into, int flags);
+  ssize_t send(Socket& socket, std::span<const iovec> from);
+  ssize_t spliceFrom(Socket& socket, int pipe, std::size_t most);
+  ssize_t spliceTo(Socket& socket, int pipe, std::size_t most);
   bool outsideCanAct(const std::vector<int>& watched) const;
   void waitForOutside(Lock& lock, const std::vector<int>& watched);
-  int copyName(const simulated::Name& name, int domain, sockaddr* address, socklen_t* length) const;
+  int copyName(const Name& name, int domain, sockaddr* address, socklen_t* length) const;
 
   std::mutex mutex_;
-  simulated::World world_;
-  simulated::Network network_{world_};
-  std::vector<std::shared_ptr<simulated::File>> files_;  // By descriptor.
+  World world_;
+  Network network_{world_};
+  std::vector<std::shared_ptr<File>> files_;  // By descriptor.
   std::size_t descriptorLimit_ = 100'000;
   int acceptError_ = 0;
   std::size_t acceptFailures_ = 0;  // That are still to come.
@@ -164,9 +164,9 @@ class SimulatedKernel final : public DescriptorCalls,
 
 // Makes a simulated kernel the one of this process, for both families, in place of any before it:
 // no reactor may be left of that one. It is there until the next call.
-SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults = Faults::benign());
+Kernel& installKernel(std::uint64_t seed, Faults faults = Faults::benign());
 
 // The one that is in place. Throws std::bad_cast if there is none.
-SimulatedKernel& simulatedKernel();
+Kernel& kernelInPlace();
 
-}  // namespace penstock
+}  // namespace penstock::sim

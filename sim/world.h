@@ -3,7 +3,7 @@
 
 #include <penstock/runtime/bytes.h>
 #include <penstock/runtime/time.h>
-#include <penstock/tests/support/simulated_faults.h>
+#include <penstock/sim/faults.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // Time passes in small steps, and in jumps while nothing can happen. The same seed and the same
 // calls give the same world.
@@ -78,4 +78,4 @@ class World {
   Violation violation_;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,13 +1,13 @@
 // Network: who is bound to which address, and how connections find their listener.
 #pragma once
 
-#include <penstock/tests/support/simulated_socket.h>
+#include <penstock/sim/socket.h>
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // The loopback addresses of IPv4 and IPv6, and UNIX names. A path is a real file, made as bind(2)
 // makes it, so that unlink(2), stat(2) and the like see what they would. Elsewhere than here,
@@ -38,4 +38,4 @@ class Network {
   unsigned lastAbstract_ = 0;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

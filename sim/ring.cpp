@@ -1,4 +1,4 @@
-#include <penstock/tests/support/simulated_ring.h>
+#include <penstock/sim/ring.h>
 
 #include <algorithm>
 #include <bit>
@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
-Ring::Ring(SimulatedKernel& kernel, unsigned entries, const io_uring_params& params)
+Ring::Ring(Kernel& kernel, unsigned entries, const io_uring_params& params)
     : kernel_(kernel),
       world_(kernel.world()),
       enabled_((params.flags & IORING_SETUP_R_DISABLED) == 0),
@@ -293,4 +293,4 @@ void Ring::end() {
   inFlight_.clear();
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

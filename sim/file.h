@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 class File;
 
@@ -50,4 +50,4 @@ class File {
 // How many bytes all runs have together.
 std::size_t sizeOf(std::span<const iovec> runs) noexcept;
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,8 +1,8 @@
-#include <penstock/tests/support/simulated_buffers.h>
+#include <penstock/sim/buffer_group.h>
 
 #include <string>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 BufferGroup::BufferGroup(World& world, const io_uring_buf_reg& registration) noexcept
     : world_(world),
@@ -39,4 +39,4 @@ void BufferGroup::requireOnce(std::uint16_t id) const {
   }
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

@@ -1,8 +1,8 @@
 // Request: one submission that a simulated ring has taken and not completed.
 #pragma once
 
-#include <penstock/tests/support/simulated_file.h>
-#include <penstock/tests/support/simulated_world.h>
+#include <penstock/sim/file.h>
+#include <penstock/sim/world.h>
 
 #include <liburing.h>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 // The entry with what the kernel copies or refers to from submission on: the file is kept even if
 // its descriptor is closed, and the array of a message is copied, but not the bytes it points to.
@@ -59,4 +59,4 @@ class Request {
   std::vector<std::byte> copy_;
 };
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim

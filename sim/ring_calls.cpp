@@ -1,6 +1,6 @@
 #include <penstock/runtime/system/system_calls.h>
-#include <penstock/tests/support/simulated_ring.h>
-#include <penstock/tests/support/simulated_ring_calls.h>
+#include <penstock/sim/ring.h>
+#include <penstock/sim/ring_calls.h>
 
 #include <bit>
 #include <cerrno>
@@ -9,11 +9,9 @@
 #include <utility>
 #include <vector>
 
-namespace penstock {
+namespace penstock::sim {
 
-using simulated::Ring;
-
-int SimulatedRingCalls::setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept {
+int RingCalls::setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept {
   constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   const std::lock_guard lock(kernel_.mutex());
   const bool deferred = (params.flags & kDeferred) != 0;
@@ -28,7 +26,7 @@ int SimulatedRingCalls::setup(unsigned entries, io_uring& ring, io_uring_params&
   return 0;
 }
 
-void SimulatedRingCalls::exit(io_uring& ring) noexcept {
+void RingCalls::exit(io_uring& ring) noexcept {
   const std::lock_guard lock(kernel_.mutex());
   const auto ended = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
   if (!ended) return;
@@ -37,10 +35,10 @@ void SimulatedRingCalls::exit(io_uring& ring) noexcept {
 }
 
 // As in the kernel, an error of the wait is told only if nothing was submitted.
-int SimulatedRingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
-                              std::optional<Duration> timeout) noexcept {
+int RingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
+                     std::optional<Duration> timeout) noexcept {
   std::unique_lock lock(kernel_.mutex());
-  simulated::World& world = kernel_.world();
+  World& world = kernel_.world();
   const auto entered = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.enter_ring_fd));
   if (!entered) return -EBADF;
   if (!entered->enabled()) return -EBADFD;
@@ -62,8 +60,7 @@ int SimulatedRingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor,
   return submitted > 0 || ended ? submitted : -ETIME;
 }
 
-int SimulatedRingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument,
-                                     unsigned n) noexcept {
+int RingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument, unsigned n) noexcept {
   const std::lock_guard lock(kernel_.mutex());
   const auto asked = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
   if (!asked) return -EBADF;
@@ -80,18 +77,18 @@ int SimulatedRingCalls::registerWith(io_uring& ring, unsigned opcode, void* argu
   return -EINVAL;
 }
 
-SimulatedKernel& installSimulatedKernel(std::uint64_t seed, Faults faults) {
+Kernel& installKernel(std::uint64_t seed, Faults faults) {
   // Never destroyed: what closes descriptors at the end of the program may still come by.
-  static auto& kernel = *new std::unique_ptr<SimulatedKernel>;
-  static auto& rings = *new std::unique_ptr<SimulatedRingCalls>;
+  static auto& kernel = *new std::unique_ptr<Kernel>;
+  static auto& rings = *new std::unique_ptr<RingCalls>;
   uring::replaceRingCalls(nullptr);
   replaceSystemCalls({});
-  kernel = std::make_unique<SimulatedKernel>(seed, faults);
-  rings = std::make_unique<SimulatedRingCalls>(*kernel);
-  SimulatedKernel* const all = kernel.get();
+  kernel = std::make_unique<Kernel>(seed, faults);
+  rings = std::make_unique<RingCalls>(*kernel);
+  Kernel* const all = kernel.get();
   replaceSystemCalls({all, all, all, all, all});
   uring::replaceRingCalls(rings.get());
   return *kernel;
 }
 
-}  // namespace penstock
+}  // namespace penstock::sim

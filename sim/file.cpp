@@ -1,6 +1,6 @@
-#include <penstock/tests/support/simulated_file.h>
+#include <penstock/sim/file.h>
 
-namespace penstock::simulated {
+namespace penstock::sim {
 
 void File::notify(std::uint32_t events) {
   std::erase_if(watches_, [](const std::weak_ptr<Watch>& watch) { return watch.expired(); });
@@ -16,4 +16,4 @@ std::size_t sizeOf(std::span<const iovec> runs) noexcept {
   return size;
 }
 
-}  // namespace penstock::simulated
+}  // namespace penstock::sim
