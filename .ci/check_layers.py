@@ -2,6 +2,7 @@
 """Fails when an #include crosses a layer the wrong way.
 
     examples, tests, bench, tools -> transports -> runtime/*.h
+                            tests -> sim        -> runtime/*.h, the seams runtime/system/, uring/ring_calls.h
                                    runtime/backends.cpp -> epoll/, uring/ -> core/ -> system/ -> parts/
 
 Usage: check_layers.py [--self-test]
@@ -14,7 +15,7 @@ import sys
 EPOLL = r"penstock/runtime/epoll/"
 URING = r"penstock/runtime/uring/"
 TRANSPORTS = r"penstock/transports/"
-ABOVE = r"penstock/(tests|bench|tools|examples)/"
+ABOVE = r"penstock/(tests|bench|tools|examples|sim)/"
 FAMILY_CALLS = r"sys/epoll\.h|liburing|linux/io_uring\.h"
 
 # (files, includes they must not have, files excepted)
@@ -29,6 +30,9 @@ RULES = [
     (r"runtime/epoll/.*", URING, r""),
     (r"runtime/uring/.*", EPOLL, r""),
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
+    # The simulated kernel knows the seams, and nothing of what runs on it.
+    (r"sim/.*", f"{EPOLL}|penstock/runtime/uring/(?!ring_calls)|{TRANSPORTS}|penstock/runtime/core/", r""),
+    (r"sim/.*", r"penstock/(tests|bench|tools|examples)/", r""),
     # The machine does no I/O.
     (r"runtime/(core/consumer_mixin|parts/write_buffer|parts/timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
     # io_uring stays in its folder, what simulates it, the hand-written loops, and the load
@@ -44,7 +48,7 @@ RULES = [
 # see these would end up with a loop of its own.
 OUT_OF_REACH = [
     (r"(transports|tools|examples)/.*", FAMILY_CALLS),
-    (r"runtime/[^/]+\.h", FAMILY_CALLS),
+    (r"runtime/[^/]+\.h|sim/(faults|kernel|peer)\.h", FAMILY_CALLS),
     (r"runtime/(core|parts)/.*|runtime/system/(?!poll_calls|system_calls\.cpp).*", FAMILY_CALLS),
 ]
 
@@ -145,6 +149,11 @@ FIXTURES = [
     ("runtime/core/consumer_mixin.cpp", "sys/socket.h", False),
     ("runtime/core/consumer_mixin.cpp", "unistd.h", False),
     ("runtime/parts/write_buffer.h", "sys/uio.h", True),
+    ("sim/ring_calls.h", "penstock/runtime/uring/ring_calls.h", True),
+    ("sim/ring.cpp", "penstock/runtime/uring/ring.h", False),
+    ("sim/peer.cpp", "penstock/transports/tcp.h", False),
+    ("sim/machine.cpp", "penstock/tests/support/hang_guard.h", False),
+    ("transports/tcp.cpp", "penstock/sim/kernel.h", False),
     ("tools/doctor.cpp", "liburing.h", False),
     ("sim/ring.cpp", "liburing.h", True),
     ("bench/peers/raw_uring.cpp", "liburing.h", True),
@@ -161,6 +170,8 @@ WAYS = [
     ("transports/tcp.cpp", "sys/socket.h", True),
     ("tools/echo.cpp", "sys/epoll.h", False),
     ("runtime/reactor.h", "sys/epoll.h", False),
+    ("sim/kernel.h", "sys/epoll.h", False),
+    ("sim/epoll.h", "sys/epoll.h", True),
     ("runtime/core/connection.cpp", "sys/epoll.h", False),
     ("runtime/system/socket_calls.cpp", "sys/epoll.h", False),
     ("runtime/system/poll_calls.cpp", "sys/epoll.h", True),

@@ -49,13 +49,19 @@ void Channel::stall() {
 void Channel::deliverLater() {
   if (delivering_) return;
   delivering_ = true;
-  world_.soon([self = shared_from_this()] {
+  const auto due = [self = shared_from_this()] {
     self->delivering_ = false;
     self->deliver();
-  });
+  };
+  if (isHeld()) {
+    world_.at(heldUntil_, due);
+  } else {
+    world_.soon(due);
+  }
 }
 
 void Channel::deliver() {
+  if (isHeld()) return deliverLater();
   const std::size_t count = onWire();
   const bool partly = count > 1 && world_.chance(world_.faults().shortRead);
   if (!partly) return hurry();
@@ -73,9 +79,9 @@ void Channel::arrive(std::size_t count) {
   if (reader && (count > 0 || ended_)) reader->bytesArrived();
 }
 
-bool Channel::withdraw() {
-  if (arrived_ == 0 || ended_) return false;
-  arrived_ = 0;
+bool Channel::withdraw(std::size_t kept) {
+  if (arrived_ <= kept || ended_) return false;
+  arrived_ = kept;
   deliverLater();
   return true;
 }

@@ -43,9 +43,12 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   bool ended() const noexcept { return ended_; }
   bool empty() const noexcept { return stored() == 0; }
 
-  // Puts what has arrived back on the wire, as if the reader had come too early. False: there
-  // is nothing to put back, or the end was seen already.
-  bool withdraw();
+  // Puts what has arrived beyond `kept` bytes back on the wire, as if the reader had come too
+  // early. False: there is nothing to put back, or the end was seen already.
+  bool withdraw(std::size_t kept = 0);
+
+  // Nothing more arrives until `delay` is over.
+  void hold(Duration delay) noexcept { heldUntil_ = later(world_.now(), delay); }
 
   // What is on the wire arrives now; the end too, if it is due.
   void hurry();
@@ -60,6 +63,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   std::size_t stored() const noexcept { return bytes_.size() - head_; }
   std::size_t onWire() const noexcept { return stored() - arrived_; }
+  bool isHeld() const noexcept { return world_.now() < heldUntil_; }
   void deliverLater();
   void deliver();
   void arrive(std::size_t count);
@@ -71,6 +75,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   std::size_t head_ = 0;
   std::size_t arrived_ = 0;
   std::size_t capacity_ = kCapacity;
+  TimePoint heldUntil_{};
   bool delivering_ = false;  // A delivery is on the agenda.
   bool ending_ = false;
   bool ended_ = false;

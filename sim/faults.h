@@ -20,7 +20,7 @@ struct Faults {
 
   static Faults none() { return {}; }
 
-  // Those that the library must hide from its users.
+  // Those that the library hides from its users: a service must not notice them.
   static Faults benign() {
     Faults faults;
     faults.shortRead = faults.shortWrite = faults.delay = faults.reorder = 0.2;
@@ -37,5 +37,8 @@ struct Faults {
     return faults;
   }
 };
+
+// The kinds of calls for which a single fault can be ordered; whichever family makes them.
+enum class Call { kConnect, kAccept, kReceive, kSend };
 
 }  // namespace penstock::sim

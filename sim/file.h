@@ -50,4 +50,7 @@ class File {
 // How many bytes all runs have together.
 std::size_t sizeOf(std::span<const iovec> runs) noexcept;
 
+// The first `count` bytes of `runs`.
+std::vector<iovec> firstOf(std::vector<iovec> runs, std::size_t count);
+
 }  // namespace penstock::sim

@@ -1,172 +1,120 @@
-// Kernel: a kernel in memory, for the real FileDescriptor and FileHandle to run on.
+// sim::Kernel: a kernel in memory, for services and their tests to run on.
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system/clock_calls.h>
-#include <penstock/runtime/system/descriptor_calls.h>
-#include <penstock/runtime/system/pipe_calls.h>
-#include <penstock/runtime/system/poll_calls.h>
-#include <penstock/runtime/system/socket_calls.h>
+#include <penstock/runtime/time.h>
 #include <penstock/sim/faults.h>
-#include <penstock/sim/file.h>
-#include <penstock/sim/network.h>
-#include <penstock/sim/socket.h>
-#include <penstock/sim/world.h>
 
-#include <atomic>
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <set>
-#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace penstock::sim {
 
-// Stands in for all system calls of both families: stream sockets, epoll instances and rings are
-// simulated and have descriptors of kFirstDescriptor or more; other descriptors are real, and
-// calls on them go to the real kernel. Epoll instances and rings can watch real ones too.
+struct KernelParts;
+
+// While it is there, the reactors of this process, of either family, run on it and not on the real
+// kernel: everything above the system calls is the code that runs in production. The same seed, the
+// same faults and the same program give the same run.
 //
-// Time is virtual: a wait with nothing to happen jumps to its deadline. It passes at its real pace
-// while something outside could end the wait: another thread of the process, or a real descriptor
-// that is watched (other than a loop's own eventfd). A wait without any deadline that nothing ends
-// is a violation, "simulated deadlock".
+// Simulated are stream sockets (TCP on the loopback addresses of IPv4 and IPv6, and UNIX sockets),
+// epoll instances, rings of io_uring, and the clock. They have descriptors of kFirstDescriptor or
+// more. All else is real: other descriptors, on which calls go to the real kernel, and which a loop
+// may watch too; pipes; the files of UNIX sockets; name lookups; threads; signals. Elsewhere than
+// on loopback nobody ever answers, so what connects there meets its timeout.
 //
-// The library's use of the kernel is checked as well: freed memory under a request, two sends in
-// flight on one socket, bytes that change during a send, requests in flight at the end of a ring.
-// Such a violation ends the program with a message.
+// Time is virtual: a wait with nothing to happen jumps to its deadline, so an hour of timeouts
+// takes a millisecond. It passes at its real pace while something outside could end the wait:
+// another thread of the process, or a real descriptor that is watched (other than a loop's own
+// eventfd). A wait without limit that nothing ends is a violation, "simulated deadlock".
 //
-// Synchronous calls never block, whatever the descriptor's mode: a test that receives by itself
-// gets -EAGAIN and turns the loop. All calls may come from any thread.
-class Kernel final : public DescriptorCalls,
-                     public SocketCalls,
-                     public PipeCalls,
-                     public PollCalls,
-                     public ClockCalls {
+// What the library and its user owe the kernel is checked as well: memory freed under a request,
+// two sends in flight on one socket, bytes that change while they are sent, descriptors closed
+// twice, requests in flight at the end of a ring. A violation ends the program with a message on
+// stderr.
+//
+// Two reactors are connected as on a real kernel, by an address that one listens at; in one thread,
+// take turns with iterate(Duration::zero()). A connection whose far end the test plays itself is a
+// Peer (penstock/sim/peer.h).
+//
+// Made before any reactor, and destroyed after all of them and after every descriptor; then what
+// was there before is in place again. One that is made while another is there takes its place until
+// it is destroyed. All functions may be called from any thread, and from callbacks of a reactor.
+class Kernel {
  public:
   static constexpr int kFirstDescriptor = 1'000'000;
 
-  Kernel(std::uint64_t seed, const Faults& faults);
-  ~Kernel() override;
+  // A thread of this name (pthread_setname_np) takes no part in what happens: a watchdog, say. Time
+  // does not slow down for it.
+  static constexpr const char* kOnlooker = "onlooker";
+
+  // `seed` decides everything that is left to chance.
+  explicit Kernel(std::uint64_t seed, const Faults& faults = Faults::benign());
+  ~Kernel();
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  // --- For tests ---------------------------------------------------------------------------------
+  // The virtual time; Reactor::now() is the same.
+  TimePoint now() const;
 
-  void setFaults(const Faults& faults);
-
-  // A connected pair, as socketpair(2) makes it.
+  // A connected pair, as socketpair(2) makes it; AF_INET behaves as TCP does. `flags` are those of
+  // Reactor::socketFlags() for an end that a reactor gets.
   std::pair<OwnedFd, OwnedFd> pair(int flags, int domain = AF_UNIX);
 
-  // Synchronous calls on `fd`, the test's own end of something, suffer no faults.
-  void exempt(int fd);
+  // --- What goes wrong ---------------------------------------------------------------------------
 
-  // Both ends of a connection lose it.
+  // By chance, from now on.
+  void setFaults(const Faults& faults);
+
+  // The next `times` calls of `kind` that could be carried out fail with `error` (ECONNREFUSED)
+  // instead. Connections and bytes stay where they are: the call after those finds them. Takes the
+  // place of what was ordered for `kind` before; 0 times: nothing is ordered any more.
+  void failNext(Call kind, int error, std::size_t times = 1);
+
+  // The next connect (of TCP) reaches its listener so much later; the bytes of the next send arrive
+  // so much later, and those that the next receive would find. Throws std::invalid_argument for
+  // kAccept.
+  void delayNext(Call kind, Duration delay);
+
+  // The next send takes at most `bytes`; the next receive finds at most so many, and the rest a
+  // moment later. Throws std::invalid_argument for other kinds, and for 0 bytes.
+  void cutNext(Call kind, std::size_t bytes);
+
+  // Both ends of the connection that `fd` is an end of lose it.
   void breakConnection(int fd);
 
-  // How many simulated descriptors there may be: beyond, EMFILE.
+  // The calls that a test makes itself on `fd`, its own end of something, suffer no faults. Peers
+  // are exempt.
+  void exempt(int fd);
+
+  // --- What there is -----------------------------------------------------------------------------
+
+  // How many simulated descriptors there may be: beyond, EMFILE. And how many there are.
   void setDescriptorLimit(std::size_t limit);
-  std::size_t openDescriptors();
+  std::size_t openDescriptors() const;
 
-  // The next `times` accepts of a connection that waits fail with `error` instead; it goes on
-  // waiting.
-  void failAccepts(int error, std::size_t times);
-
-  // What RingCalls::features() answers; all features at first.
-  void setRingFeatures(std::uint32_t features) noexcept { ringFeatures_ = features; }
-  std::uint32_t ringFeatures() const noexcept { return ringFeatures_; }
+  // Whether the kernel has the features of io_uring: bits of uring::Feature, all at first.
+  void setRingFeatures(std::uint32_t features);
 
   // The most entries of a ring that locked memory allows: beyond, ENOMEM.
-  void setLargestRing(unsigned entries) noexcept { largestRing_ = entries; }
-  unsigned largestRing() const noexcept { return largestRing_; }
+  void setLargestRing(unsigned entries);
 
-  // How long, in real time, a wait without limit goes on before it counts as a deadlock.
+  // --- What must not happen ----------------------------------------------------------------------
+
+  // How long, in real time, a wait without limit goes on before it counts as a deadlock; 10 s at
+  // first.
   void setDeadlockPatience(Duration patience);
 
-  // Called with a violation instead of ending the program. It must not call the kernel.
-  void onViolation(World::Violation handler);
-
-  // --- The system calls --------------------------------------------------------------------------
-
-  int socket(int domain, int type, int protocol) noexcept override;
-  int bind(int fd, const sockaddr* address, socklen_t length) noexcept override;
-  int listen(int fd, int backlog) noexcept override;
-  int connect(int fd, const sockaddr* address, socklen_t length) noexcept override;
-  int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept override;
-  int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept override;
-  int getpeername(int fd, sockaddr* address, socklen_t* length) noexcept override;
-  int setsockopt(int fd, int level, int name, const void* value, socklen_t n) noexcept override;
-  int getsockopt(int fd, int level, int name, void* value, socklen_t* n) noexcept override;
-  int setNonBlocking(int fd, bool nonBlocking) noexcept override;
-  int setCloseOnExec(int fd) noexcept override;
-  int shutdown(int fd, int how) noexcept override;
-  int close(int fd) noexcept override;
-  ssize_t recv(int fd, MutableBytes into, int flags) noexcept override;
-  ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept override;
-  ssize_t splice(int from, int to, std::size_t most) noexcept override;  // Pipes are real.
-  int epollCreate() noexcept override;
-  int epollCtl(int epoll, int operation, int fd, epoll_event* event) noexcept override;
-  int epollWait(int epoll, std::span<epoll_event> events,
-                std::optional<Duration> timeout) noexcept override;
-  int eventfd() noexcept override;  // A real one: other threads and signal handlers write to it.
-  int openReserve() noexcept override;
-  TimePoint now() noexcept override;
-
-  // --- For the parts of the simulation; with the mutex held --------------------------------------
-
-  std::mutex& mutex() noexcept { return mutex_; }
-  World& world() noexcept { return world_; }
-  Network& network() noexcept { return network_; }
-
-  // The file of a simulated descriptor, or null.
-  std::shared_ptr<File> file(int fd) const;
-
-  // A descriptor for `file`, or -EMFILE.
-  int install(std::shared_ptr<File> file);
-  int accept(Socket& listener, sockaddr* peer, socklen_t* length, int flags);
-  int closeHeld(int fd);
-
-  // Turns the world until `ready()`; false after `timeout`. `watched` are the real descriptors
-  // that may end the wait.
-  bool await(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready,
-             std::optional<Duration> timeout, const std::vector<int>& watched);
+  // Calls `handler` with a violation instead of ending the program. It must not call the kernel.
+  void onViolation(std::function<void(const std::string& what)> handler);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
-
-  static bool isSimulated(int fd) noexcept { return fd >= kFirstDescriptor; }
-  std::shared_ptr<Socket> socketOf(int fd) const;
-  ssize_t receive(Socket& socket, MutableBytes into, int flags);
-  ssize_t send(Socket& socket, std::span<const iovec> from);
-  ssize_t spliceFrom(Socket& socket, int pipe, std::size_t most);
-  ssize_t spliceTo(Socket& socket, int pipe, std::size_t most);
-  bool outsideCanAct(const std::vector<int>& watched) const;
-  void waitForOutside(Lock& lock, const std::vector<int>& watched);
-  int copyName(const Name& name, int domain, sockaddr* address, socklen_t* length) const;
-
-  std::mutex mutex_;
-  World world_;
-  Network network_{world_};
-  std::vector<std::shared_ptr<File>> files_;  // By descriptor.
-  std::size_t descriptorLimit_ = 100'000;
-  int acceptError_ = 0;
-  std::size_t acceptFailures_ = 0;  // That are still to come.
-  Duration deadlockPatience_ = std::chrono::seconds(10);
-  std::set<int> events_;  // The real descriptors made by eventfd().
-  std::atomic<std::uint32_t> ringFeatures_;
-  std::atomic<unsigned> largestRing_ = 32768;
+  std::unique_ptr<KernelParts> parts_;
 };
-
-// Makes a simulated kernel the one of this process, for both families, in place of any before it:
-// no reactor may be left of that one. It is there until the next call.
-Kernel& installKernel(std::uint64_t seed, Faults faults = Faults::benign());
-
-// The one that is in place. Throws std::bad_cast if there is none.
-Kernel& kernelInPlace();
 
 }  // namespace penstock::sim

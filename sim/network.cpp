@@ -214,15 +214,25 @@ int Network::connect(const std::shared_ptr<Socket>& socket, const sockaddr* addr
   nameLocal(socket, name);
   socket->remote = name;
   socket->setConnecting();
-  if (!isHere(hostOf(name))) return -EINPROGRESS;
-  if (world_.chance(world_.faults().delay)) {
-    world_.soon([this, weak = std::weak_ptr(socket)] {
-      if (const auto late = weak.lock()) reach(late);
-    });
+  if (isHere(hostOf(name))) setOut(socket);
+  return -EINPROGRESS;
+}
+
+void Network::setOut(const std::shared_ptr<Socket>& socket) {
+  if (socket->exempt) return reach(socket);
+  const auto order = world_.orders().take(Call::kConnect);
+  const auto reachLate = [this, weak = std::weak_ptr(socket)] {
+    if (const auto late = weak.lock()) reach(late);
+  };
+  if (order && order->what == Order::What::kFail) {
+    socket->connectFailed(order->error);
+  } else if (order) {
+    world_.at(later(world_.now(), order->delay), reachLate);
+  } else if (world_.chance(world_.faults().delay)) {
+    world_.soon(reachLate);
   } else {
     reach(socket);
   }
-  return -EINPROGRESS;
 }
 
 void Network::nameLocal(const std::shared_ptr<Socket>& socket, const Name& destination) {
@@ -246,6 +256,10 @@ void Network::reach(const std::shared_ptr<Socket>& socket) {
 }
 
 int Network::connectUnix(const std::shared_ptr<Socket>& socket, const Name& name) {
+  if (!socket->exempt) {
+    const auto order = world_.orders().take(Call::kConnect);
+    if (order && order->what == Order::What::kFail) return -order->error;
+  }
   struct stat file;
   if (isPath(name) && ::stat(pathOf(name).c_str(), &file) < 0) return -errno;
   const std::shared_ptr<Socket> listener = listenerAt(name);

@@ -30,6 +30,7 @@ class Network {
   void nameLocal(const std::shared_ptr<Socket>& socket, const Name& destination);
   std::shared_ptr<Socket> listenerAt(const Name& name) const;
   int connectUnix(const std::shared_ptr<Socket>& socket, const Name& name);
+  void setOut(const std::shared_ptr<Socket>& socket);
   void reach(const std::shared_ptr<Socket>& socket);
 
   World& world_;

@@ -8,9 +8,9 @@
 
 namespace penstock::sim {
 
-Ring::Ring(Kernel& kernel, unsigned entries, const io_uring_params& params)
-    : kernel_(kernel),
-      world_(kernel.world()),
+Ring::Ring(Machine& machine, unsigned entries, const io_uring_params& params)
+    : machine_(machine),
+      world_(machine.world),
       enabled_((params.flags & IORING_SETUP_R_DISABLED) == 0),
       sqes_(entries),
       cqes_(params.flags & IORING_SETUP_CQSIZE ? std::bit_ceil(params.cq_entries) : 2 * entries),
@@ -72,7 +72,7 @@ void Ring::start(const io_uring_sqe& entry) {
     world_.violation("submission flags " + std::to_string(entry.flags) + " are not simulated");
   }
   if (entry.opcode == IORING_OP_ASYNC_CANCEL) return cancel(entry);
-  const auto request = std::make_shared<Request>(entry, kernel_.file(entry.fd));
+  const auto request = std::make_shared<Request>(entry, machine_.file(entry.fd));
   if (request->isSend()) requireOneSend(*request);
   inFlight_.push_back(request);
   if (entry.opcode == IORING_OP_TIMEOUT) return startTimeout(request);
@@ -148,7 +148,7 @@ void Ring::attemptOnce(Request& request) {
     case IORING_OP_POLL_ADD:
       return pollAdd(request);
     case IORING_OP_CLOSE:
-      return post(request, kernel_.closeHeld(request.entry.fd));
+      return post(request, machine_.close(request.entry.fd));
     case IORING_OP_SHUTDOWN: {
       auto* socket = dynamic_cast<Socket*>(request.file.get());
       return post(request,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <penstock/sim/buffer_group.h>
-#include <penstock/sim/kernel.h>
+#include <penstock/sim/machine.h>
 #include <penstock/sim/request.h>
 
 #include <liburing.h>
@@ -21,7 +21,7 @@ namespace penstock::sim {
 // queue, or past its end into a backlog that is moved in when there is room.
 class Ring final : public File {
  public:
-  Ring(Kernel& kernel, unsigned entries, const io_uring_params& params);
+  Ring(Machine& machine, unsigned entries, const io_uring_params& params);
 
   // Fills in what io_uring_queue_init_params() would.
   void describe(io_uring& ring, io_uring_params& params);
@@ -57,8 +57,10 @@ class Ring final : public File {
   void endCancelled(Request& request);
 
   void receive(Request& request);
+  std::optional<ssize_t> withheld(Socket& socket);
   void receiveSelected(Request& request, Socket& socket);
   void send(Request& request);
+  long disturbSend(Socket& socket, std::size_t size);
   void sent(Request& request);
   void notify(Request& request);
   void accept(Request& request);
@@ -76,7 +78,7 @@ class Ring final : public File {
   void countDownTimeouts(const Request& completed);
   void moveBacklog();
 
-  Kernel& kernel_;
+  Machine& machine_;
   World& world_;
   bool enabled_;
   std::vector<io_uring_sqe> sqes_;

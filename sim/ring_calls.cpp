@@ -1,4 +1,3 @@
-#include <penstock/runtime/system/system_calls.h>
 #include <penstock/sim/ring.h>
 #include <penstock/sim/ring_calls.h>
 
@@ -13,13 +12,13 @@ namespace penstock::sim {
 
 int RingCalls::setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept {
   constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-  const std::lock_guard lock(kernel_.mutex());
+  const auto lock = machine_.lock();
   const bool deferred = (params.flags & kDeferred) != 0;
-  if (entries > kernel_.largestRing()) return -ENOMEM;
-  if (deferred && !(kernel_.ringFeatures() & uring::kDeferTaskrun)) return -EINVAL;
-  auto made = std::make_shared<Ring>(kernel_, std::bit_ceil(entries), params);
+  if (entries > machine_.largestRing) return -ENOMEM;
+  if (deferred && !(machine_.ringFeatures & uring::kDeferTaskrun)) return -EINVAL;
+  auto made = std::make_shared<Ring>(machine_, std::bit_ceil(entries), params);
   Ring& described = *made;
-  const int fd = kernel_.install(std::move(made));
+  const int fd = machine_.install(std::move(made));
   if (fd < 0) return fd;
   described.describe(ring, params);
   ring.ring_fd = ring.enter_ring_fd = fd;
@@ -27,19 +26,19 @@ int RingCalls::setup(unsigned entries, io_uring& ring, io_uring_params& params) 
 }
 
 void RingCalls::exit(io_uring& ring) noexcept {
-  const std::lock_guard lock(kernel_.mutex());
-  const auto ended = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
+  const auto lock = machine_.lock();
+  const auto ended = std::dynamic_pointer_cast<Ring>(machine_.file(ring.ring_fd));
   if (!ended) return;
   ended->end();
-  kernel_.closeHeld(ring.ring_fd);
+  machine_.close(ring.ring_fd);
 }
 
 // As in the kernel, an error of the wait is told only if nothing was submitted.
 int RingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
                      std::optional<Duration> timeout) noexcept {
-  std::unique_lock lock(kernel_.mutex());
-  World& world = kernel_.world();
-  const auto entered = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.enter_ring_fd));
+  auto lock = machine_.lock();
+  World& world = machine_.world;
+  const auto entered = std::dynamic_pointer_cast<Ring>(machine_.file(ring.enter_ring_fd));
   if (!entered) return -EBADF;
   if (!entered->enabled()) return -EBADFD;
   if (world.chance(world.faults().busy)) {
@@ -56,39 +55,25 @@ int RingCalls::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned
     entered->run();
     return entered->completions() >= waitFor;
   };
-  const bool ended = kernel_.await(lock, enough, timeout, entered->realDescriptors());
+  const bool ended = machine_.await(lock, enough, timeout, entered->realDescriptors());
   return submitted > 0 || ended ? submitted : -ETIME;
 }
 
 int RingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument, unsigned n) noexcept {
-  const std::lock_guard lock(kernel_.mutex());
-  const auto asked = std::dynamic_pointer_cast<Ring>(kernel_.file(ring.ring_fd));
+  const auto lock = machine_.lock();
+  const auto asked = std::dynamic_pointer_cast<Ring>(machine_.file(ring.ring_fd));
   if (!asked) return -EBADF;
   if (n == 0 && opcode == IORING_REGISTER_ENABLE_RINGS) return asked->enable();
   if (n == 2 && opcode == IORING_REGISTER_IOWQ_MAX_WORKERS) return 0;  // There are no threads.
   if (n == 1 && opcode == IORING_REGISTER_PBUF_RING) {
-    if (!(kernel_.ringFeatures() & uring::kBufferRing)) return -EINVAL;
+    if (!(machine_.ringFeatures & uring::kBufferRing)) return -EINVAL;
     return asked->registerBuffers(*static_cast<io_uring_buf_reg*>(argument));
   }
   if (n == 1 && opcode == IORING_UNREGISTER_PBUF_RING) {
     return asked->unregisterBuffers(static_cast<io_uring_buf_reg*>(argument)->bgid);
   }
-  kernel_.world().violation("io_uring_register " + std::to_string(opcode) + " is not simulated");
+  machine_.world.violation("io_uring_register " + std::to_string(opcode) + " is not simulated");
   return -EINVAL;
-}
-
-Kernel& installKernel(std::uint64_t seed, Faults faults) {
-  // Never destroyed: what closes descriptors at the end of the program may still come by.
-  static auto& kernel = *new std::unique_ptr<Kernel>;
-  static auto& rings = *new std::unique_ptr<RingCalls>;
-  uring::replaceRingCalls(nullptr);
-  replaceSystemCalls({});
-  kernel = std::make_unique<Kernel>(seed, faults);
-  rings = std::make_unique<RingCalls>(*kernel);
-  Kernel* const all = kernel.get();
-  replaceSystemCalls({all, all, all, all, all});
-  uring::replaceRingCalls(rings.get());
-  return *kernel;
 }
 
 }  // namespace penstock::sim

@@ -23,15 +23,6 @@ std::uint32_t readinessOf(const Request& request, std::uint32_t wanted) {
   return ::poll(&asked, 1, 0) > 0 ? static_cast<std::uint32_t>(asked.revents) : 0;
 }
 
-// The first `count` bytes of `runs`.
-std::vector<iovec> firstOf(std::vector<iovec> runs, std::size_t count) {
-  for (iovec& run : runs) {
-    run.iov_len = std::min(run.iov_len, count);
-    count -= run.iov_len;
-  }
-  return runs;
-}
-
 constexpr Duration toDuration(const __kernel_timespec& time) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
@@ -68,12 +59,22 @@ void Ring::receive(Request& request) {
   Socket* socket = socketOf(request);
   if (!socket) return post(request, -ENOTSOCK);
   const Faults& faults = world_.faults();
+  if (const auto failed = withheld(*socket)) {
+    const bool waits = *failed == -EAGAIN && !socket->nonBlocking;
+    return waits ? void() : post(request, *failed);
+  }
   const std::uint32_t hungUp = socket->readiness() & EPOLLRDHUP;
   if (!hungUp && world_.chance(faults.again)) return post(request, -EAGAIN);
   if (world_.chance(faults.reset)) socket->breakDown();
   if (request.entry.flags & IOSQE_BUFFER_SELECT) return receiveSelected(request, *socket);
   const ssize_t count = socket->receive(request.rest(), static_cast<int>(request.entry.msg_flags));
   post(request, count, socket->readable() > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0);
+}
+
+std::optional<ssize_t> Ring::withheld(Socket& socket) {
+  if (socket.readable() == 0) return std::nullopt;
+  const auto order = world_.orders().take(Call::kReceive);
+  return order ? socket.withhold(*order) : std::nullopt;
 }
 
 void Ring::receiveSelected(Request& request, Socket& socket) {
@@ -107,23 +108,36 @@ void Ring::notify(Request& request) {
 void Ring::send(Request& request) {
   Socket* socket = socketOf(request);
   if (!socket) return post(request, -ENOTSOCK);
-  const Faults& faults = world_.faults();
   request.requireUnchanged(world_);
-  std::vector<iovec> rest = request.rest();
+  const std::vector<iovec> rest = request.rest();
   const std::size_t size = sizeOf(rest);
   const bool broken = (socket->readiness() & (EPOLLERR | EPOLLHUP)) != 0;
-  if (!broken && request.sent == 0) {
-    if (world_.chance(faults.again)) return post(request, -EAGAIN);
-    if (world_.chance(faults.noBuffers)) return post(request, -ENOBUFS);
-    if (world_.chance(faults.reset)) socket->breakDown();
-  }
-  const bool partly = size > 1 && world_.chance(faults.shortWrite);
-  if (partly) rest = firstOf(std::move(rest), world_.between(1, size - 1));
-  const ssize_t count = socket->send(rest);
+  const long allowed =
+      broken || request.sent > 0 ? static_cast<long>(size) : disturbSend(*socket, size);
+  if (allowed < 0) return post(request, allowed);
+  auto most = static_cast<std::size_t>(allowed);
+  if (most > 1 && world_.chance(world_.faults().shortWrite)) most = world_.between(1, most - 1);
+  const bool partly = most < size;
+  const ssize_t count = socket->send(firstOf(rest, most));
   if (count < 0) return request.sent > 0 ? sent(request) : post(request, count);
   request.sent += static_cast<std::size_t>(count);
   const bool waits = (request.entry.msg_flags & MSG_WAITALL) && !partly;
   if (static_cast<std::size_t>(count) == size || !waits) sent(request);
+}
+
+// How many of `size` bytes may go, or what the send fails with.
+long Ring::disturbSend(Socket& socket, std::size_t size) {
+  const Faults& faults = world_.faults();
+  if (world_.orders().has(Call::kSend) && (socket.readiness() & EPOLLOUT)) {
+    const Order order = *world_.orders().take(Call::kSend);
+    if (order.what == Order::What::kFail) return -order.error;
+    if (order.what == Order::What::kDelay) socket.delayOutput(order.delay);
+    if (order.what == Order::What::kCut) size = std::min(size, order.most);
+  }
+  if (world_.chance(faults.again)) return -EAGAIN;
+  if (world_.chance(faults.noBuffers)) return -ENOBUFS;
+  if (world_.chance(faults.reset)) socket.breakDown();
+  return static_cast<long>(size);
 }
 
 void Ring::accept(Request& request) {
@@ -133,7 +147,7 @@ void Ring::accept(Request& request) {
   auto* length = reinterpret_cast<socklen_t*>(request.entry.addr2);
   if (peer) world_.requireAlive({reinterpret_cast<std::byte*>(peer), *length}, "an accept");
   const int flags = static_cast<int>(request.entry.accept_flags);
-  const int fd = kernel_.accept(*socket, peer, length, flags);
+  const int fd = machine_.accept(*socket, peer, length, flags);
   std::uint32_t told = fd >= 0 && stillMore(request) ? IORING_CQE_F_MORE : 0;
   if (fd >= 0 && socket->hasConnections()) told |= IORING_CQE_F_SOCK_NONEMPTY;
   post(request, fd, told);
@@ -145,7 +159,7 @@ void Ring::connect(Request& request) {
   if (!std::exchange(request.started, true)) {
     const auto* to = reinterpret_cast<const sockaddr*>(&request.address);
     const int result =
-        kernel_.network().connect(socket, to, static_cast<socklen_t>(request.entry.off));
+        machine_.network.connect(socket, to, static_cast<socklen_t>(request.entry.off));
     if (result != -EINPROGRESS) return post(request, result);
     if (socket->state() == Socket::State::kConnecting) return;
   }

@@ -92,6 +92,42 @@ ssize_t Socket::send(std::span<const iovec> from) {
   return count > 0 || sizeOf(from) == 0 ? static_cast<ssize_t>(count) : -EAGAIN;
 }
 
+ssize_t Socket::sendPart(std::span<const iovec> from, std::size_t most) {
+  const ssize_t sent = send(firstOf({from.begin(), from.end()}, most));
+  if (sent > 0) stall();
+  return sent;
+}
+
+ssize_t Socket::send(std::span<const iovec> from, const Order& order) {
+  switch (order.what) {
+    case Order::What::kFail:
+      if (order.error == EAGAIN) stall();
+      return -order.error;
+    case Order::What::kDelay:
+      delayOutput(order.delay);
+      return send(from);
+    case Order::What::kCut:
+      return sizeOf(from) > order.most ? sendPart(from, order.most) : send(from);
+  }
+  return 0;
+}
+
+std::optional<ssize_t> Socket::withhold(const Order& order) {
+  switch (order.what) {
+    case Order::What::kFail:
+      if (order.error == EAGAIN) withdraw();
+      return -order.error;
+    case Order::What::kDelay:
+      in_->hold(order.delay);
+      if (in_->withdraw()) return -EAGAIN;
+      return std::nullopt;
+    case Order::What::kCut:
+      in_->withdraw(order.most);
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 // The peer has closed: the first bytes seem to go, and a reset is the answer.
 ssize_t Socket::sendToNobody(std::span<const iovec> from) {
   in_->hurry();
@@ -181,6 +217,17 @@ void Socket::connectFailed(int error) {
   state_ = State::kFresh;
   error_ = error;
   notify(0);
+}
+
+int Socket::copyName(const Name& name, sockaddr* address, socklen_t* length) const {
+  Name given = name;
+  if (given.length == 0) {
+    given.address.ss_family = static_cast<sa_family_t>(domain_);
+    given.length = sizeof given.address.ss_family;
+  }
+  std::memcpy(address, &given.address, std::min(*length, given.length));
+  *length = given.length;
+  return 0;
 }
 
 std::uint32_t Socket::readiness() const {

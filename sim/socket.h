@@ -3,6 +3,7 @@
 
 #include <penstock/sim/channel.h>
 #include <penstock/sim/file.h>
+#include <penstock/sim/orders.h>
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -46,6 +47,19 @@ class Socket final : public File, public ChannelEnd {
   ssize_t receive(std::span<const iovec> into, int flags);
   ssize_t send(std::span<const iovec> from);
 
+  // At most so many bytes, and then it is full for a while.
+  ssize_t sendPart(std::span<const iovec> from, std::size_t most);
+
+  // The same with an ordered fault: what comes of it.
+  ssize_t send(std::span<const iovec> from, const Order& order);
+
+  // An ordered fault for the receive that is about to find bytes: what it returns instead, or
+  // nothing if it finds some all the same.
+  std::optional<ssize_t> withhold(const Order& order);
+
+  // For the bytes that are sent next: they arrive later.
+  void delayOutput(Duration delay) { out_->hold(delay); }
+
   // What send() would fail with whatever the space, or 0.
   int refusal();
 
@@ -82,6 +96,9 @@ class Socket final : public File, public ChannelEnd {
   // For a while nothing more can be sent, or nothing received. False: it is too late for that.
   void stall();
   bool withdraw() { return in_ && in_->withdraw(); }
+
+  // `name`, one of its own, as getsockname(2) gives it. 0.
+  int copyName(const Name& name, sockaddr* address, socklen_t* length) const;
 
   std::uint32_t readiness() const override;
   void bytesArrived() override { notify(0); }

@@ -1,5 +1,5 @@
+#include <penstock/sim/address_sanitizer.h>
 #include <penstock/sim/world.h>
-#include <penstock/tests/support/address_sanitizer.h>
 
 #include <algorithm>
 #include <cstdio>

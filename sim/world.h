@@ -4,6 +4,7 @@
 #include <penstock/runtime/bytes.h>
 #include <penstock/runtime/time.h>
 #include <penstock/sim/faults.h>
+#include <penstock/sim/orders.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@ class World {
   World(std::uint64_t seed, const Faults& faults) : faults_(faults), random_(seed) {}
 
   Faults& faults() noexcept { return faults_; }
+  Orders& orders() noexcept { return orders_; }
 
   // True with `probability`.
   bool chance(double probability);
@@ -69,6 +71,7 @@ class World {
   void runAlarms();
 
   Faults faults_;
+  Orders orders_;
   std::uint64_t random_;
   TimePoint now_{std::chrono::hours(1)};
   std::uint64_t steps_ = 0;

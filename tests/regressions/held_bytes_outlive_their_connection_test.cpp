@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE held_bytes_outlive_their_connection
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/sim/kernel.h>
 
@@ -55,7 +56,7 @@ class Ender final : public Protocol {
 };
 
 Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& before) {
-  sim::Kernel& kernel = sim::installKernel(1, sim::Faults::none());
+  sim::Kernel kernel(1, sim::Faults::none());
   Outcome outcome;
   ReactorOptions options;
   options.log = [](std::string_view) {};
@@ -66,7 +67,7 @@ Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& be
   reactor.iterate(1ms);  // A read is in flight now, which the pause leaves to complete.
   outcome.transport->pauseProducing();
   const iovec run{const_cast<char*>("held"), 4};
-  kernel.sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL);
+  socketCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL);
   reactor.iterate(1ms);
   BOOST_TEST(outcome.received.empty());
   outcome.transport->resumeProducing();

@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_limit_although_the_kernel_was_busy) {
   sim::Faults faults;
   faults.busy = 0.7;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    sim::Kernel& kernel = sim::installKernel(seed, faults);
+    sim::Kernel kernel(seed, faults);
     Ring ring(ringCalls(), ringCalls().features() & ~kWaitTimeout);
     const TimePoint before = kernel.now();
 

@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE simulated_ring
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
 #include <penstock/sim/kernel.h>
@@ -26,7 +27,7 @@ using namespace std::chrono_literals;
 // A kernel with one ring and one connection, for one test.
 struct Machine {
   explicit Machine(sim::Faults faults = sim::Faults::none(), std::uint64_t seed = 1)
-      : kernel(sim::installKernel(seed, faults)) {
+      : kernel(seed, faults) {
     kernel.onViolation([this](const std::string& what) { violations.push_back(what); });
     ring = std::make_unique<Ring>(ringCalls(), ringCalls().features());
     std::tie(near, far) = kernel.pair(0, AF_INET);
@@ -65,7 +66,7 @@ struct Machine {
 
   void sendFromFar(const std::string& text) {
     const iovec run{const_cast<char*>(text.data()), text.size()};
-    BOOST_REQUIRE_EQUAL(kernel.sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL), text.size());
+    BOOST_REQUIRE_EQUAL(socketCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL), text.size());
   }
 
   // The completions of one turn that waits for at least `least`, up to a virtual second.
@@ -77,7 +78,7 @@ struct Machine {
   }
 
   std::vector<std::string> violations;
-  sim::Kernel& kernel;
+  sim::Kernel kernel;
   std::unique_ptr<Ring> ring;
   OwnedFd near, far;
   std::array<char, 100> into{};
@@ -159,7 +160,7 @@ BOOST_AUTO_TEST_CASE(a_send_of_all_goes_on_as_the_reader_takes) {
   std::size_t received = 0;
   std::vector<io_uring_cqe> completions;
   for (int turns = 0; turns < 100 && completions.empty(); ++turns) {
-    received += static_cast<std::size_t>(machine.kernel.recv(machine.far.get(), taken, 0));
+    received += static_cast<std::size_t>(socketCalls().recv(machine.far.get(), taken, 0));
     completions = machine.enter();
   }
 
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(more_completions_than_the_queue_holds_are_kept) {
 }
 
 BOOST_AUTO_TEST_CASE(a_ring_is_made_smaller_where_memory_is_short) {
-  sim::Kernel& kernel = sim::installKernel(1, sim::Faults::none());
+  sim::Kernel kernel(1, sim::Faults::none());
 
   kernel.setLargestRing(128);
   const Ring ring(ringCalls(), ringCalls().features());
@@ -265,7 +266,7 @@ Race raceWith(std::uint64_t seed) {
   machine.kernel.setFaults(sim::Faults::none());
   machine.enter(1);  // A virtual second: what is late has arrived.
   std::array<std::byte, 10> rest;
-  const ssize_t left = machine.kernel.recv(machine.near.get(), rest, 0);
+  const ssize_t left = socketCalls().recv(machine.near.get(), rest, 0);
   BOOST_TEST(left == (race.received == 5 ? -EAGAIN : 5));  // Neither lost nor doubled.
   return race;
 }
@@ -311,7 +312,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_change_during_a_send_are_a_violation) {
 
   much.back() = 'y';
   std::vector<std::byte> taken(much.size());
-  machine.kernel.recv(machine.far.get(), taken, 0);
+  socketCalls().recv(machine.far.get(), taken, 0);
   machine.enter();
 
   BOOST_TEST(!machine.violations.empty());

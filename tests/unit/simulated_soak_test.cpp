@@ -212,7 +212,7 @@ std::unique_ptr<Reactor> reactorOf(Backend family, Script& script) {
 }
 
 void runScript(Backend family, std::uint64_t seed, const sim::Faults& faults) {
-  sim::Kernel& kernel = sim::installKernel(seed, faults);
+  sim::Kernel kernel(seed, faults);
   Script script(seed);
   if (seed % 2) kernel.setLargestRing(64);
   kernel.onViolation([&](const std::string& what) { script.fail(what); });

@@ -64,7 +64,7 @@ sim::Faults reporting(bool copied) {
 
 struct Scene {
   explicit Scene(const sim::Faults& faults, std::uint32_t featuresOff = 0)
-      : kernel(sim::installKernel(testSeed(), faults)),
+      : kernel(testSeed(), faults),
         calls(std::make_unique<CountingCalls>()),
         loop(options(featuresOff)) {
     loop.connect(client, server);
@@ -92,7 +92,7 @@ struct Scene {
     return calls->notCopied > before;
   }
 
-  sim::Kernel& kernel;
+  sim::Kernel kernel;
   std::unique_ptr<CountingCalls> calls;
   Recorder client, server;
   ReactorFixture loop;
