@@ -5,14 +5,22 @@
 
 namespace penstock::sim {
 
-std::size_t Channel::space() const noexcept {
+std::size_t Channel::space() const noexcept { return std::min(room(), window_); }
+
+std::size_t Channel::room() const noexcept {
   return stalled_ || stored() >= capacity_ ? 0 : capacity_ - stored();
+}
+
+void Channel::setWindow(std::size_t bytes) {
+  window_ = bytes;
+  tellWriter();
 }
 
 std::size_t Channel::put(Bytes bytes) {
   const std::size_t count = std::min(bytes.size(), space());
   if (count < bytes.size()) writerWaits_ = true;
   if (count == 0) return 0;
+  if (window_ != SIZE_MAX) window_ -= count;
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
   if (delivering_) return count;
   if (world_.chance(world_.faults().delay)) {

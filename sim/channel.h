@@ -4,6 +4,7 @@
 #include <penstock/sim/world.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -28,11 +29,14 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   // Takes what there is room for.
   std::size_t put(Bytes bytes);
   std::size_t space() const noexcept;
-  bool writable() const noexcept { return space() >= capacity_ / 3; }  // As TCP says it.
+  bool writable() const noexcept { return window_ > 0 && room() >= capacity_ / 3; }  // As in TCP.
 
   // Whether it is writable(). If not the writer hears when it is, as after asking the kernel.
   bool offersSpace() noexcept;
   void setCapacity(std::size_t bytes) noexcept { capacity_ = bytes; }
+
+  // How much more is taken, whatever the capacity; each byte uses it up. SIZE_MAX: no limit.
+  void setWindow(std::size_t bytes);
   void end();
 
   // For a while nothing more is taken.
@@ -64,6 +68,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   std::size_t stored() const noexcept { return bytes_.size() - head_; }
   std::size_t onWire() const noexcept { return stored() - arrived_; }
   bool isHeld() const noexcept { return world_.now() < heldUntil_; }
+  std::size_t room() const noexcept;
   void deliverLater();
   void deliver();
   void arrive(std::size_t count);
@@ -75,6 +80,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   std::size_t head_ = 0;
   std::size_t arrived_ = 0;
   std::size_t capacity_ = kCapacity;
+  std::size_t window_ = SIZE_MAX;
   TimePoint heldUntil_{};
   bool delivering_ = false;  // A delivery is on the agenda.
   bool ending_ = false;

@@ -55,7 +55,8 @@ std::uint32_t Epoll::reportOf(const Entry& entry) const {
   const std::uint32_t interest = watch.interest | EPOLLERR | EPOLLHUP;
   if (entry.real) return readinessOfReal(watch.fd, interest) & interest;
   const std::shared_ptr<File> file = watch.file.lock();
-  return file && watch.pending ? file->readiness() & interest : 0;
+  if (!file || !watch.pending) return 0;
+  return file->takeFalseReport().value_or(file->readiness()) & interest;
 }
 
 int Epoll::collect(std::span<epoll_event> into) {

@@ -38,7 +38,8 @@ struct Faults {
   }
 };
 
-// The kinds of calls for which a single fault can be ordered; whichever family makes them.
-enum class Call { kConnect, kAccept, kReceive, kSend };
+// The kinds of calls for which a single fault can be ordered; whichever family makes them. Only
+// io_uring cancels.
+enum class Call { kConnect, kAccept, kReceive, kSend, kCancel };
 
 }  // namespace penstock::sim

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace penstock::sim {
@@ -37,6 +39,13 @@ class File {
 
   void observe(const std::shared_ptr<Watch>& watch) { watches_.push_back(watch); }
 
+  // Has epoll report this once, in place of what is so.
+  void reportInstead(std::uint32_t events) {
+    false_ = events;
+    notify(0);
+  }
+  std::optional<std::uint32_t> takeFalseReport() { return std::exchange(false_, std::nullopt); }
+
   bool nonBlocking = false;
 
  protected:
@@ -45,6 +54,7 @@ class File {
 
  private:
   std::vector<std::weak_ptr<Watch>> watches_;
+  std::optional<std::uint32_t> false_;
 };
 
 // How many bytes all runs have together.

@@ -76,7 +76,8 @@ void Kernel::failNext(Call kind, int error, std::size_t times) {
 }
 
 void Kernel::delayNext(Call kind, Duration delay) {
-  if (kind == Call::kAccept) throw std::invalid_argument("delayNext: accepts cannot be delayed");
+  const bool possible = kind == Call::kConnect || kind == Call::kSend || kind == Call::kReceive;
+  if (!possible) throw std::invalid_argument("delayNext: only bytes and connects can be late");
   const auto lock = parts_->machine.lock();
   parts_->machine.world.orders().place(kind, {.what = Order::What::kDelay, .delay = delay}, 1);
 }
@@ -87,6 +88,16 @@ void Kernel::cutNext(Call kind, std::size_t bytes) {
   if (bytes == 0) throw std::invalid_argument("cutNext: 0 bytes are no part of a call");
   const auto lock = parts_->machine.lock();
   parts_->machine.world.orders().place(kind, {.what = Order::What::kCut, .most = bytes}, 1);
+}
+
+void Kernel::setWindow(int fd, std::size_t bytes) {
+  const auto lock = parts_->machine.lock();
+  if (const auto socket = parts_->machine.socket(fd)) socket->setWindow(bytes);
+}
+
+void Kernel::reportInstead(int fd, std::uint32_t events) {
+  const auto lock = parts_->machine.lock();
+  if (const auto file = parts_->machine.file(fd)) file->reportInstead(events);
 }
 
 void Kernel::breakConnection(int fd) {

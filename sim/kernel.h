@@ -73,17 +73,26 @@ class Kernel {
 
   // The next `times` calls of `kind` that could be carried out fail with `error` (ECONNREFUSED)
   // instead. Connections and bytes stay where they are: the call after those finds them. Takes the
-  // place of what was ordered for `kind` before; 0 times: nothing is ordered any more.
+  // place of what was ordered for `kind` before; 0 times: nothing is ordered any more. A
+  // cancellation that fails (EALREADY) leaves what it was for in flight, to complete by itself.
   void failNext(Call kind, int error, std::size_t times = 1);
 
   // The next connect (of TCP) reaches its listener so much later; the bytes of the next send arrive
   // so much later, and those that the next receive would find. Throws std::invalid_argument for
-  // kAccept.
+  // other kinds.
   void delayNext(Call kind, Duration delay);
 
   // The next send takes at most `bytes`; the next receive finds at most so many, and the rest a
   // moment later. Throws std::invalid_argument for other kinds, and for 0 bytes.
   void cutNext(Call kind, std::size_t bytes);
+
+  // The other end of the connection of `fd` may send so many bytes more, as to a reader whose
+  // buffers are small or full; SIZE_MAX, as at first: whatever there is room for.
+  void setWindow(int fd, std::size_t bytes);
+
+  // The next wait of epoll reports exactly `events` of `fd`, if it is watched for them, whatever is
+  // so: kernels report readiness that is gone when one comes for it.
+  void reportInstead(int fd, std::uint32_t events);
 
   // Both ends of the connection that `fd` is an end of lose it.
   void breakConnection(int fd);

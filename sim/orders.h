@@ -33,7 +33,7 @@ class Orders {
     Order order;
     std::size_t times = 0;
   };
-  std::array<Pending, 4> pending_;  // By kind.
+  std::array<Pending, 5> pending_;  // By kind.
 };
 
 }  // namespace penstock::sim

@@ -93,6 +93,11 @@ class Socket final : public File, public ChannelEnd {
   // Both sides lose the connection, as by a network.
   void breakDown();
 
+  // How many bytes more it takes from its peer.
+  void setWindow(std::size_t bytes) {
+    if (in_) in_->setWindow(bytes);
+  }
+
   // For a while nothing more can be sent, or nothing received. False: it is too late for that.
   void stall();
   bool withdraw() { return in_ && in_->withdraw(); }

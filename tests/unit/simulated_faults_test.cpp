@@ -197,6 +197,35 @@ BOOST_AUTO_TEST_CASE(an_ordered_cut_of_a_send_loses_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_takes_as_much_as_its_window_lets_through) {
+  for (const Backend backend : kBackends) {
+    Service service(backend);
+    sim::Peer peer(service.kernel, service.address);
+    service.kernel.setWindow(peer.descriptor(), 3);
+
+    peer.send("hello");
+    BOOST_TEST(service.hearFor(peer, 1s) == "hel");
+
+    service.kernel.setWindow(peer.descriptor(), SIZE_MAX);
+    BOOST_TEST(service.hearFor(peer, 1s) == "lo");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(readiness_that_is_gone_harms_nobody) {
+  sim::Kernel kernel(1, sim::Faults::none());
+  const auto reactor = Reactor::create({.backend = Backend::kEpoll});
+  auto [near, far] = kernel.pair(reactor->socketFlags());
+  const int descriptor = near.get();
+  Heard heard;
+  adoptStream(*reactor, std::move(near), std::make_unique<Echo>(heard));
+
+  kernel.reportInstead(descriptor, 1);  // EPOLLIN
+  reactor->iterate();
+
+  BOOST_TEST(heard.deliveries.empty());
+  BOOST_TEST(!heard.lost);
+}
+
 BOOST_AUTO_TEST_CASE(a_send_that_fails_as_ordered_ends_the_connection) {
   for (const Backend backend : kBackends) {
     Service service(backend);
