@@ -74,7 +74,8 @@ class Kernel {
   // The next `times` calls of `kind` that could be carried out fail with `error` (ECONNREFUSED)
   // instead. Connections and bytes stay where they are: the call after those finds them. Takes the
   // place of what was ordered for `kind` before; 0 times: nothing is ordered any more. A
-  // cancellation that fails (EALREADY) leaves what it was for in flight, to complete by itself.
+  // cancellation that fails (EALREADY) leaves what it was for in flight, to complete by itself;
+  // multishot requests, which would not, are cancelled all the same.
   void failNext(Call kind, int error, std::size_t times = 1);
 
   // The next connect (of TCP) reaches its listener so much later; the bytes of the next send arrive

@@ -190,7 +190,9 @@ void Ring::cancel(const io_uring_sqe& entry) {
 
 // One that could complete may win the race: then both completions come, in either order.
 int Ring::cancelOne(const std::shared_ptr<Request>& request) {
-  if (const auto order = world_.orders().take(Call::kCancel)) return -order->error;
+  if (!request->multishot) {
+    if (const auto order = world_.orders().take(Call::kCancel)) return -order->error;
+  }
   const bool lost = canComplete(*request) && world_.chance(world_.faults().lostCancel);
   if (!lost) {
     endCancelled(*request);

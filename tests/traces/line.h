@@ -31,6 +31,9 @@ class Line final : private DescriptorCalls, private PollCalls, private SocketCal
   // Bytes of the input that are there for the transport.
   void offer(std::size_t count);
   void offerEnd();
+
+  // A byte that is not part of it: for a read that will fail.
+  void offerForNobody() { peer_.send("x"); }
   void breakDown();
 
   // Takes away what the transport did not read.

@@ -104,6 +104,23 @@ BOOST_AUTO_TEST_CASE(a_receive_waits_for_bytes) {
   BOOST_TEST(std::string(machine.into.data(), 5) == "hello");
 }
 
+BOOST_AUTO_TEST_CASE(a_cancellation_that_fails_as_ordered_leaves_the_receive_in_flight) {
+  Machine machine;
+  machine.kernel.failNext(sim::Call::kCancel, EALREADY);
+  machine.receive(1);
+  machine.cancel(2, 1);
+
+  const auto refused = machine.enter(1);
+  machine.sendFromFar("hello");
+  const auto received = machine.enter(1);
+
+  BOOST_TEST_REQUIRE(refused.size() == 1);
+  BOOST_TEST(refused[0].user_data == 2U);
+  BOOST_TEST(refused[0].res == -EALREADY);
+  BOOST_TEST_REQUIRE(received.size() == 1);
+  BOOST_TEST(received[0].res == 5);
+}
+
 BOOST_AUTO_TEST_CASE(closing_a_descriptor_does_not_end_a_receive_in_flight) {
   Machine machine;
   machine.receive(1);
