@@ -2,6 +2,7 @@
 """Fails when an #include crosses a layer the wrong way.
 
     examples, tests, bench, tools -> transports -> runtime/*.h
+                            tests -> sim        -> runtime/*.h, the seams runtime/system/, uring/ring_calls.h
                                    runtime/backends.cpp -> epoll/, uring/ -> core/ -> system/ -> parts/
 
 Usage: check_layers.py [--self-test]
@@ -14,7 +15,7 @@ import sys
 EPOLL = r"penstock/runtime/epoll/"
 URING = r"penstock/runtime/uring/"
 TRANSPORTS = r"penstock/transports/"
-ABOVE = r"penstock/(tests|bench|tools|examples)/"
+ABOVE = r"penstock/(tests|bench|tools|examples|sim)/"
 FAMILY_CALLS = r"sys/epoll\.h|liburing|linux/io_uring\.h"
 
 # (files, includes they must not have, files excepted)
@@ -29,15 +30,26 @@ RULES = [
     (r"runtime/epoll/.*", URING, r""),
     (r"runtime/uring/.*", EPOLL, r""),
     (r"transports/.*", f"{EPOLL}|{URING}|{ABOVE}|{FAMILY_CALLS}", r""),
+    # The simulated kernel knows the seams, and nothing of what runs on it.
+    (r"sim/.*", f"{EPOLL}|penstock/runtime/uring/(?!ring_calls)|{TRANSPORTS}|penstock/runtime/core/", r""),
+    (r"sim/.*", r"penstock/(tests|bench|tools|examples)/", r""),
     # The machine does no I/O.
     (r"runtime/(core/consumer_mixin|parts/write_buffer|parts/timer_queue)\..*", r"sys/(?!uio\.h)|unistd\.h|fcntl\.h", r""),
-    # io_uring stays in its folder, the stand-ins for its calls, the hand-written loops, and the load
+    # io_uring stays in its folder, what simulates it, the hand-written loops, and the load
     # generator, which uses nothing of the library.
     (
         r".*",
         r"liburing",
-        r"(runtime/uring|tests/support|tests/traces|tests/install|bench/peers)/.*|bench/compare/load/uring_sockets\..*",
+        r"(runtime/uring|sim|tests/traces|tests/install|bench/peers)/.*|bench/compare/load/uring_sockets\..*",
     ),
+]
+
+# (files, what they must not include, not even by way of headers of this tree): a transport that could
+# see these would end up with a loop of its own.
+OUT_OF_REACH = [
+    (r"(transports|tools|examples)/.*", FAMILY_CALLS),
+    (r"runtime/[^/]+\.h|sim/(faults|kernel|peer)\.h", FAMILY_CALLS),
+    (r"runtime/(core|parts)/.*|runtime/system/(?!poll_calls|system_calls\.cpp).*", FAMILY_CALLS),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
@@ -50,26 +62,62 @@ def crossings(path, text):
         for files, forbidden, excepted in RULES
         if re.fullmatch(files, path) and not (excepted and re.fullmatch(excepted, path))
     ]
+    for number, include in includes(text):
+        if any(re.match(forbidden, include) for forbidden in rules):
+            yield number, include
+
+
+def includes(text):
+    """(line number, include) pairs."""
     for number, line in enumerate(text.splitlines(), start=1):
-        match = INCLUDE.match(line)
-        if match and any(re.match(forbidden, match[1]) for forbidden in rules):
+        if match := INCLUDE.match(line):
             yield number, match[1]
 
 
+def reached(path, read, forbidden, seen):
+    """How `path` comes to include what is `forbidden`: the headers on the way; none if it does not."""
+    for _, include in includes(read(path)):
+        if re.match(forbidden, include):
+            return [path, include]
+        header = include.removeprefix("penstock/")
+        if header == include or header in seen:
+            continue
+        seen.add(header)
+        if way := reached(header, read, forbidden, seen):
+            return [path, *way]
+    return []
+
+
+def reaches(path, read):
+    """The ways by which the file `path` includes what is out of its reach; read(path) is its text."""
+    for files, forbidden in OUT_OF_REACH:
+        if re.fullmatch(files, path) and (way := reached(path, read, forbidden, set())):
+            yield way
+
+
 def check_tree(root):
+    def read(name):
+        try:
+            return (root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""  # Made by the build.
+
     files = [
         path
-        for folder in ("runtime", "transports", "tests", "bench", "tools", "examples")
+        for folder in ("runtime", "transports", "sim", "tests", "bench", "tools", "examples")
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in (".h", ".cpp")
     ]
     bad = 0
     for path in files:
         name = path.relative_to(root).as_posix()
-        wrong = list(crossings(name, path.read_text(encoding="utf-8")))
+        wrong = list(crossings(name, read(name)))
+        ways = list(reaches(name, read))
         for number, include in wrong:
             print(f"{name}:{number}: must not include <{include}>")
-        bad += bool(wrong)
+        for way in ways:
+            print(f"{name}: must not reach <{way[-1]}>, but does by {' -> '.join(way)}")
+        bad += bool(wrong or ways)
     return len(files) - bad, bad
 
 
@@ -101,8 +149,13 @@ FIXTURES = [
     ("runtime/core/consumer_mixin.cpp", "sys/socket.h", False),
     ("runtime/core/consumer_mixin.cpp", "unistd.h", False),
     ("runtime/parts/write_buffer.h", "sys/uio.h", True),
+    ("sim/ring_calls.h", "penstock/runtime/uring/ring_calls.h", True),
+    ("sim/ring.cpp", "penstock/runtime/uring/ring.h", False),
+    ("sim/peer.cpp", "penstock/transports/tcp.h", False),
+    ("sim/machine.cpp", "penstock/tests/support/hang_guard.h", False),
+    ("transports/tcp.cpp", "penstock/sim/kernel.h", False),
     ("tools/doctor.cpp", "liburing.h", False),
-    ("tests/support/simulated_ring.cpp", "liburing.h", True),
+    ("sim/ring.cpp", "liburing.h", True),
     ("bench/peers/raw_uring.cpp", "liburing.h", True),
     ("bench/compare/load/uring_sockets.h", "liburing.h", True),
     ("bench/compare/load/echo_load.h", "liburing.h", False),
@@ -110,14 +163,40 @@ FIXTURES = [
 ]
 
 
+# (file, what it includes by way of another header, whether it is allowed).
+WAYS = [
+    ("transports/tcp.cpp", "sys/epoll.h", False),
+    ("transports/tcp.h", "liburing.h", False),
+    ("transports/tcp.cpp", "sys/socket.h", True),
+    ("tools/echo.cpp", "sys/epoll.h", False),
+    ("runtime/reactor.h", "sys/epoll.h", False),
+    ("sim/kernel.h", "sys/epoll.h", False),
+    ("sim/epoll.h", "sys/epoll.h", True),
+    ("runtime/core/connection.cpp", "sys/epoll.h", False),
+    ("runtime/system/socket_calls.cpp", "sys/epoll.h", False),
+    ("runtime/system/poll_calls.cpp", "sys/epoll.h", True),
+    ("runtime/epoll/stream.cpp", "sys/epoll.h", True),
+    ("runtime/backends.cpp", "sys/epoll.h", True),
+]
+
+
 def self_test():
     wrong = 0
+    for path, include, allowed in WAYS:
+        tree = {
+            path: "#include <penstock/between.h>\n",
+            "between.h": "#include <penstock/beyond.h>\n",
+            "beyond.h": f"#include <penstock/between.h>\n#include <{include}>\n",
+        }
+        if bool(list(reaches(path, tree.__getitem__))) == allowed:
+            print(f"self-test: {path} reaching {include} should be {'allowed' if allowed else 'found'}")
+            wrong += 1
     for path, include, allowed in FIXTURES:
         for line in (f"#include <{include}>", f'  #  include "{include}"  // why'):
             if bool(list(crossings(path, f"#pragma once\n{line}\n"))) == allowed:
                 print(f"self-test: {path} including {include} should be {'allowed' if allowed else 'found'}")
                 wrong += 1
-    return 2 * len(FIXTURES) - wrong, wrong
+    return len(WAYS) + 2 * len(FIXTURES) - wrong, wrong
 
 
 def main():

@@ -4,7 +4,7 @@
 #include <penstock/runtime/epoll/backend.h>
 #include <penstock/runtime/owned_fd.h>
 #include <penstock/runtime/parts/escaped.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
 
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/backend.h>
@@ -36,16 +36,14 @@ constexpr BackendRow kNoUring{Backend::kUring, false, "uring", &notBuilt,
 constexpr const BackendRow* kUringRow = &kNoUring;
 #endif
 
-// The table. A family is a row here and a folder; the first that works is
-// taken.
+// The table. A family is a row here and a folder; the first that works is taken.
 constexpr std::array kRows{kUringRow, &epoll::kBackendRow};
 
 const BackendRow& rowOf(Backend backend) noexcept {
   return **std::ranges::find(kRows, backend, &BackendRow::backend);
 }
 
-// Ends in the remedy: the words of the code, "operation not supported", would
-// only blur it.
+// Ends in the remedy: the words of the code, "operation not supported", would only blur it.
 class BackendRefused final : public std::system_error {
  public:
   explicit BackendRefused(std::string message)
@@ -72,8 +70,7 @@ Request requestFor(Backend asked, bool environmentDecides) {
   return {asked, "the program asked for it"};
 }
 
-// What a reactor is made of. The one way to choose, for those who ask and those
-// who create.
+// What a reactor is made of. The one way to choose, for those who ask and those who create.
 struct Chosen {
   BackendChoice choice;
   std::unique_ptr<ReactorInWaiting> reactor;
@@ -106,16 +103,15 @@ Chosen choose(const Request& request, const ReactorOptions& options) {
   return request.backend == Backend::kAuto ? chooseFirst(options) : chooseNamed(request, options);
 }
 
-// Both families relay bulk by them. An empty pipe has nothing to splice, where
-// it may be tried.
+// Both families relay bulk by them. An empty pipe has nothing to splice, where it may be tried.
 void addSplicing(std::vector<Capability>& list) {
   constexpr const char* kUse = "relays whose bytes stay in the kernel";
   constexpr const char* kRemedy = "a filter stands in the way; without it relays copy";
   int from[2] = {-1, -1};
   int to[2] = {-1, -1};
-  const bool pipes = systemCalls().pipe(from) == 0 && systemCalls().pipe(to) == 0;
+  const bool pipes = pipeCalls().pipe(from) == 0 && pipeCalls().pipe(to) == 0;
   const OwnedFd ends[] = {OwnedFd(from[0]), OwnedFd(from[1]), OwnedFd(to[0]), OwnedFd(to[1])};
-  const bool splices = pipes && systemCalls().splice(from[0], to[1], 1) == -EAGAIN;
+  const bool splices = pipes && pipeCalls().splice(from[0], to[1], 1) == -EAGAIN;
   list.push_back({"pipe2", pipes, kUse, kRemedy});
   list.push_back({"splice", splices, kUse, kRemedy});
 }

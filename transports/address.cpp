@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/parts/escaped.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/transport.h>
 #include <penstock/transports/address.h>
 #include <penstock/transports/socket.h>
@@ -274,7 +274,7 @@ Address getHost(const Listener& listener) {
   if (listener.descriptor() < 0) throw std::logic_error("getHost: there is no open descriptor");
   socklen_t length = sizeof(sockaddr_storage);
   sockaddr_storage storage{};
-  const int result = systemCalls().getsockname(listener.descriptor(),
+  const int result = socketCalls().getsockname(listener.descriptor(),
                                                reinterpret_cast<sockaddr*>(&storage), &length);
   if (result < 0) throwErrno(result, "getsockname");
   return made(storage, length);

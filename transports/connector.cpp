@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/connector.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/socket.h>
@@ -78,12 +78,12 @@ bool isConnectedToItself(int fd, const Address& to) {
   sockaddr_storage local{}, peer{};
   auto* address = reinterpret_cast<sockaddr*>(&local);
   socklen_t length = sizeof local;
-  if (systemCalls().getsockname(fd, address, &length) < 0) return false;
+  if (socketCalls().getsockname(fd, address, &length) < 0) return false;
   const Address here = Address::fromSockaddr(address, length);
   if (here.port() != to.port()) return false;
   address = reinterpret_cast<sockaddr*>(&peer);
   length = sizeof peer;
-  if (systemCalls().getpeername(fd, address, &length) < 0) return false;
+  if (socketCalls().getpeername(fd, address, &length) < 0) return false;
   return here == Address::fromSockaddr(address, length);
 }
 

@@ -1,6 +1,7 @@
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/relay_end.h>
 
 #include <sys/socket.h>
@@ -219,7 +220,7 @@ void RelayEnd::endIfBroken() {
   if (!sinkIsFull && !inputEnded_) return;
   int error = 0;
   socklen_t length = sizeof error;
-  systemCalls().getsockopt(own_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
+  socketCalls().getsockopt(own_.descriptor(), SOL_SOCKET, SO_ERROR, &error, &length);
   if (error != 0) connection_->connectionLost(errorOf(-error));
 }
 
@@ -238,8 +239,8 @@ void RelayEnd::pump() {
 
 // splice(2) waits unless both sockets have O_NONBLOCK, which whoever else holds one may clear.
 void RelayEnd::keepNonBlocking() {
-  systemCalls().setNonBlocking(own_.descriptor(), true);
-  if (other_) systemCalls().setNonBlocking(other_->own_.descriptor(), true);
+  descriptorCalls().setNonBlocking(own_.descriptor(), true);
+  if (other_) descriptorCalls().setNonBlocking(other_->own_.descriptor(), true);
 }
 
 // 0: there is nothing to fill it with now.
@@ -285,7 +286,7 @@ bool RelayEnd::moreWaits() {
   std::byte first;
   ssize_t found;
   do {
-    found = systemCalls().recv(own_.descriptor(), {&first, 1}, MSG_PEEK | MSG_DONTWAIT);
+    found = socketCalls().recv(own_.descriptor(), {&first, 1}, MSG_PEEK | MSG_DONTWAIT);
   } while (found == -EINTR);
   if (found > 0) return true;
   readable_ = false;

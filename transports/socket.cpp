@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/socket.h>
 
 #include <netinet/in.h>
@@ -41,13 +41,13 @@ void prepareInternetListener(int fd, const Address& at, const ListenOptions& opt
 }  // namespace
 
 OwnedFd streamSocket(const Reactor& reactor, int family) {
-  const int fd = systemCalls().socket(family, SOCK_STREAM | reactor.socketFlags(), 0);
+  const int fd = socketCalls().socket(family, SOCK_STREAM | reactor.socketFlags(), 0);
   if (fd < 0) throwErrno(fd, "socket " + familyName(family));
   return OwnedFd(fd);
 }
 
 void bindSocket(int fd, const Address& at) {
-  const int result = systemCalls().bind(fd, at.data(), at.length());
+  const int result = socketCalls().bind(fd, at.data(), at.length());
   if (result < 0) throwErrno(result, "bind " + at.text());
 }
 
@@ -55,20 +55,20 @@ OwnedFd listeningSocket(const Reactor& reactor, const Address& at, const ListenO
   OwnedFd fd = streamSocket(reactor, at.family());
   if (at.isInternet()) prepareInternetListener(fd.get(), at, options);
   bindSocket(fd.get(), at);
-  const int result = systemCalls().listen(fd.get(), options.backlog);
+  const int result = socketCalls().listen(fd.get(), options.backlog);
   if (result < 0) throwErrno(result, "listen " + at.text());
   return fd;
 }
 
 void setSocketOption(int fd, int level, int option, int value, const char* call) {
-  const int result = systemCalls().setsockopt(fd, level, option, &value, sizeof value);
+  const int result = socketCalls().setsockopt(fd, level, option, &value, sizeof value);
   if (result < 0) throwErrno(result, call);
 }
 
 int getSocketOption(int fd, int level, int option, const char* call) {
   int value = 0;
   socklen_t length = sizeof value;
-  const int result = systemCalls().getsockopt(fd, level, option, &value, &length);
+  const int result = socketCalls().getsockopt(fd, level, option, &value, &length);
   if (result < 0) throwErrno(result, call);
   return value;
 }

@@ -15,7 +15,7 @@ namespace penstock {
 class Reactor;
 class Transport;
 
-// All of these make their calls through systemCalls() and throw std::system_error that names the
+// All of these make their calls through socketCalls() and throw std::system_error that names the
 // call and its object ("bind 127.0.0.1:80: Address already in use"). Loop thread only.
 
 struct ListenOptions {

@@ -1,5 +1,5 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/socket_file.h>
 
 #include <fcntl.h>
@@ -25,9 +25,9 @@ bool isStale(const Address& at) {
   struct stat status;
   if (::lstat(at.path().c_str(), &status) < 0 || !S_ISSOCK(status.st_mode)) return false;
   const int flags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const OwnedFd probe(std::max(-1, systemCalls().socket(AF_UNIX, flags, 0)));
+  const OwnedFd probe(std::max(-1, socketCalls().socket(AF_UNIX, flags, 0)));
   if (!probe) return false;
-  return systemCalls().connect(probe.get(), at.data(), at.length()) == -ECONNREFUSED;
+  return socketCalls().connect(probe.get(), at.data(), at.length()) == -ECONNREFUSED;
 }
 
 }  // namespace
@@ -44,10 +44,10 @@ DirectoryLock::DirectoryLock(const std::string& path) {
 }
 
 SocketFile SocketFile::bind(int fd, const Address& at, bool replaceStale) {
-  int result = systemCalls().bind(fd, at.data(), at.length());
+  int result = socketCalls().bind(fd, at.data(), at.length());
   if (result == -EADDRINUSE && replaceStale && isStale(at)) {
     ::unlink(at.path().c_str());
-    result = systemCalls().bind(fd, at.data(), at.length());
+    result = socketCalls().bind(fd, at.data(), at.length());
   }
   if (result < 0) throwErrno(result, "bind " + at.text());
   return SocketFile(at.path());

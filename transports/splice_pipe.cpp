@@ -1,4 +1,4 @@
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
 #include <penstock/transports/sigpipe_block.h>
 #include <penstock/transports/splice_pipe.h>
 
@@ -12,7 +12,7 @@ namespace {
 ssize_t spliced(int from, int to, std::size_t most) {
   ssize_t moved;
   do {
-    moved = systemCalls().splice(from, to, most);
+    moved = pipeCalls().splice(from, to, most);
   } while (moved == -EINTR);
   return moved;
 }
@@ -45,7 +45,7 @@ int SplicePipe::drain(int sink) {
 ssize_t SplicePipe::takeOut(MutableBytes into) {
   ssize_t got;
   do {
-    got = systemCalls().read(pipe_.readEnd.get(), into.first(std::min(into.size(), held_)));
+    got = pipeCalls().read(pipe_.readEnd.get(), into.first(std::min(into.size(), held_)));
   } while (got == -EINTR);
   if (got > 0) taken(got);
   return got;

@@ -1,6 +1,7 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/tcp.h>
 
 #include <stdexcept>
@@ -28,14 +29,14 @@ void requireStream(int fd, bool listening, const std::string& call) {
 SocketAddress requirePeer(int fd) {
   int result = 0;
   const SocketAddress peer = SocketAddress::filledBy([&](sockaddr* address, socklen_t* length) {
-    return result = systemCalls().getpeername(fd, address, length);
+    return result = socketCalls().getpeername(fd, address, length);
   });
   if (result < 0) throwErrno(result, "adoptStream descriptor " + std::to_string(fd));
   return peer;
 }
 
 void closeOnExec(int fd) {
-  const int result = systemCalls().setCloseOnExec(fd);
+  const int result = descriptorCalls().setCloseOnExec(fd);
   if (result < 0) throwErrno(result, "fcntl FD_CLOEXEC");
 }
 

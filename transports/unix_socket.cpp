@@ -1,6 +1,6 @@
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/reactor.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/transports/socket.h>
 #include <penstock/transports/socket_file.h>
 #include <penstock/transports/unix_socket.h>
@@ -19,7 +19,7 @@ void requireUnix(const Address& address, const char* call) {
 }
 
 void listen(int fd, const Address& at, int backlog) {
-  const int result = systemCalls().listen(fd, backlog);
+  const int result = socketCalls().listen(fd, backlog);
   if (result < 0) throwErrno(result, "listen " + at.text());
 }
 

@@ -1,6 +1,8 @@
 #include <penstock/bench/compare/call_counts.h>
 #include <penstock/runtime/backends.h>
 #include <penstock/runtime/reactor.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/system/system_calls.h>
 #ifdef PENSTOCK_WITH_URING
 #include <penstock/runtime/uring/ring_calls.h>
@@ -42,17 +44,20 @@ void countWrite(std::size_t offered, std::int64_t taken) {
   }
 }
 
-class CountingSystemCalls final : public SystemCalls {
+class CountingSocketCalls final : public SocketCalls {
  public:
   ssize_t sendmsg(int fd, std::span<const iovec> from, int flags) noexcept override {
-    const ssize_t taken = SystemCalls::sendmsg(fd, from, flags);
+    const ssize_t taken = SocketCalls::sendmsg(fd, from, flags);
     countWrite(sizeOf(from.data(), from.size()), taken);
     return taken;
   }
+};
 
+class CountingPollCalls final : public PollCalls {
+ public:
   int epollWait(int epoll, std::span<epoll_event> events,
                 std::optional<Duration> timeout) noexcept override {
-    const int count = SystemCalls::epollWait(epoll, events, timeout);
+    const int count = PollCalls::epollWait(epoll, events, timeout);
     ++counts.waits;
     if (count > 0) counts.events += static_cast<std::uint64_t>(count);
     return count;
@@ -156,8 +161,9 @@ void makeRing() noexcept {
 
 void startCountingCalls() {
   std::signal(SIGUSR1, markWindow);
-  static CountingSystemCalls systemCalls;
-  replaceSystemCalls(&systemCalls);
+  static CountingSocketCalls socketCalls;
+  static CountingPollCalls pollCalls;
+  replaceSystemCalls({.socket = &socketCalls, .poll = &pollCalls});
 #ifdef PENSTOCK_WITH_URING
   static CountingRingCalls ringCalls;
   uring::replaceRingCalls(&ringCalls);

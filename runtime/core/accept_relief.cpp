@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/accept_relief.h>
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
 
 #include <cerrno>
 #include <new>
@@ -64,7 +64,9 @@ Kind kindOf(long error) noexcept {
 }  // namespace
 
 AcceptRelief::AcceptRelief(ReactorBase& reactor, Callback retry)
-    : reactor_(reactor), reserve_(systemCalls().openReserve()), retry_(reactor, std::move(retry)) {}
+    : reactor_(reactor),
+      reserve_(descriptorCalls().openReserve()),
+      retry_(reactor, std::move(retry)) {}
 
 AcceptRelief::Advice AcceptRelief::failed(long error, bool othersInFlight) {
   switch (kindOf(error)) {
@@ -102,7 +104,7 @@ OwnedFd AcceptRelief::admit(OwnedFd accepted) {
     inTrouble_ = false;
     return accepted;
   }
-  reserve_.reset(systemCalls().openReserve());
+  reserve_.reset(descriptorCalls().openReserve());
   if (reserve_) return accepted;  // Descriptors have become free meanwhile.
   accepted.reset();
   static_cast<void>(pause());
@@ -111,14 +113,14 @@ OwnedFd AcceptRelief::admit(OwnedFd accepted) {
 
 bool AcceptRelief::recovered() {
   if (reserve_) return true;
-  reserve_.reset(systemCalls().openReserve());
+  reserve_.reset(descriptorCalls().openReserve());
   if (!reserve_) static_cast<void>(pause());
   return static_cast<bool>(reserve_);
 }
 
 // Where there is not even memory to wait, a listener must not end for that.
 AcceptRelief::Advice AcceptRelief::pause() {
-  if (!reserve_) reserve_.reset(systemCalls().openReserve());
+  if (!reserve_) reserve_.reset(descriptorCalls().openReserve());
   try {
     retry_.arm(kPause);
     return Advice::kPause;

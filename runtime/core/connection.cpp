@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/core/connection_group.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <algorithm>
 #include <new>
@@ -30,7 +30,7 @@ SocketAddress Connection::peerAddress() const noexcept {
   const SocketAddress kept = names_.peer();
   if (!kept.empty() || disconnected()) return kept;
   return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
-    return systemCalls().getpeername(fd_.get(), address, length);
+    return socketCalls().getpeername(fd_.get(), address, length);
   });
 }
 
@@ -40,7 +40,7 @@ SocketAddress Connection::hostAddress() const noexcept {
     return kept.empty() && group_ ? group_->host() : kept;
   }
   return SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
-    return systemCalls().getsockname(fd_.get(), address, length);
+    return socketCalls().getsockname(fd_.get(), address, length);
   });
 }
 

@@ -1,5 +1,5 @@
 #include <penstock/runtime/core/descriptor_kind.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <sys/socket.h>
 
@@ -10,17 +10,17 @@ namespace {
 
 class SocketKind final : public DescriptorKind {
  public:
-  void endWriting(int fd) const noexcept override { systemCalls().shutdown(fd, SHUT_WR); }
+  void endWriting(int fd) const noexcept override { socketCalls().shutdown(fd, SHUT_WR); }
 
   // A description that has copies is not ended by closing one of its descriptors.
   void end(int fd, bool reset) const noexcept override {
-    if (!(reset && wasReset(fd))) systemCalls().shutdown(fd, SHUT_RDWR);
+    if (!(reset && wasReset(fd))) socketCalls().shutdown(fd, SHUT_RDWR);
   }
 
   int takeError(int fd) const noexcept override {
     int error = 0;
     socklen_t length = sizeof error;
-    systemCalls().getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    socketCalls().getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
     return error;
   }
 
@@ -29,9 +29,9 @@ class SocketKind final : public DescriptorKind {
   // whoever else holds it, unless a thread waits on a copy just now: then closing has to do it.
   static bool wasReset(int fd) noexcept {
     const linger immediately{1, 0};
-    systemCalls().setsockopt(fd, SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+    socketCalls().setsockopt(fd, SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
     const sockaddr nowhere{AF_UNSPEC, {}};
-    const int result = systemCalls().connect(fd, &nowhere, sizeof nowhere);
+    const int result = socketCalls().connect(fd, &nowhere, sizeof nowhere);
     return result == 0 || result == -EBUSY;
   }
 };

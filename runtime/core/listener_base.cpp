@@ -2,7 +2,7 @@
 #include <penstock/runtime/core/listener_base.h>
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <stdexcept>
 #include <string>
@@ -35,7 +35,7 @@ ListenerBase::ListenerBase(ReactorBase& reactor, OwnedFd fd, ProtocolFactory fac
   if (!factory_) throw std::invalid_argument("a listener needs a protocol factory");
   group_ = new ConnectionGroup(
       *this, SocketAddress::filledBy([this](sockaddr* address, socklen_t* length) {
-        return systemCalls().getsockname(fd_.get(), address, length);
+        return socketCalls().getsockname(fd_.get(), address, length);
       }));
 }
 

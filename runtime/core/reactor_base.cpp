@@ -3,7 +3,7 @@
 #include <penstock/runtime/core/unix_connects.h>
 #include <penstock/runtime/parts/thread_pool.h>
 #include <penstock/runtime/parts/write_buffer.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/clock_calls.h>
 
 #include <signal.h>
 #include <unistd.h>
@@ -215,7 +215,7 @@ void ReactorBase::writeLater(LoopObject& object) noexcept {
 
 void ReactorBase::deferToNextTurn(LoopObject& object) noexcept { deferred_.pushBack(object); }
 
-TimePoint ReactorBase::now() const noexcept { return systemCalls().now(); }
+TimePoint ReactorBase::now() const noexcept { return clockCalls().now(); }
 
 TimePoint ReactorBase::deadlineAfter(Duration delay) const {
   requireThread();

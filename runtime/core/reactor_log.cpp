@@ -1,7 +1,7 @@
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/log.h>
 #include <penstock/runtime/parts/escaped.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/transport.h>
 
 #include <netdb.h>
@@ -28,7 +28,7 @@ std::string nameOf(const Transport& connection) {
   auto* const peer = reinterpret_cast<sockaddr*>(&address);
   char host[NI_MAXHOST];
   char port[NI_MAXSERV];
-  if (!isUnixSocket(fd) && systemCalls().getpeername(fd, peer, &length) == 0 &&
+  if (!isUnixSocket(fd) && socketCalls().getpeername(fd, peer, &length) == 0 &&
       ::getnameinfo(peer, length, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
     name += std::string(", peer ") + host + " port " + port;

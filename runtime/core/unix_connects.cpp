@@ -3,7 +3,8 @@
 #include <penstock/runtime/core/unix_connects.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/parts/intrusive_list.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,7 +36,7 @@ class UnixConnects::Attempt final : public PendingConnect,
   bool tryNow() noexcept {
     do {
       const auto* to = reinterpret_cast<const sockaddr*>(to_.data());
-      result_ = systemCalls().connect(fd_.get(), to, static_cast<socklen_t>(to_.size()));
+      result_ = socketCalls().connect(fd_.get(), to, static_cast<socklen_t>(to_.size()));
     } while (result_ == -EINTR);
     return result_ != -EAGAIN;
   }
@@ -43,7 +44,7 @@ class UnixConnects::Attempt final : public PendingConnect,
   // On io_uring sockets are blocking: not while they connect.
   bool setBlocking(bool blocking) noexcept {
     if (reactor_.socketFlags() & SOCK_NONBLOCK) return true;
-    const int result = systemCalls().setNonBlocking(fd_.get(), !blocking);
+    const int result = descriptorCalls().setNonBlocking(fd_.get(), !blocking);
     if (result < 0) result_ = result;
     return result == 0;
   }

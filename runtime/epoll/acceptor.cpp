@@ -1,7 +1,8 @@
 #include <penstock/runtime/epoll/acceptor.h>
 #include <penstock/runtime/epoll/stream.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <sys/time.h>
 
@@ -15,7 +16,7 @@ namespace {
 // How long an accept or read that blocks does so: none, or as short as the kernel has it.
 void setPatience(int fd, bool limited) noexcept {
   const timeval patience{0, limited ? 1 : 0};
-  systemCalls().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  socketCalls().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
 }  // namespace
@@ -29,7 +30,7 @@ Listener& Acceptor::open(Reactor& reactor, OwnedFd fd, ProtocolFactory factory, 
   std::unique_ptr<Acceptor> acceptor(
       new Acceptor(reactor, std::move(fd), std::move(factory), std::move(atEnd)));
   const int listening = acceptor->descriptor();
-  const int result = systemCalls().setNonBlocking(listening, true);
+  const int result = descriptorCalls().setNonBlocking(listening, true);
   if (result < 0) throwErrno(result, "fcntl O_NONBLOCK");
   setPatience(listening, true);
   reactor.addHandler(listening, 0, *acceptor);
@@ -56,11 +57,11 @@ void Acceptor::ready(std::uint32_t) {
 bool Acceptor::acceptOne() {
   int result = -1;
   const SocketAddress peer = SocketAddress::filledBy([&](sockaddr* address, socklen_t* length) {
-    result = systemCalls().accept4(descriptor(), address, length, reactor_.socketFlags());
+    result = socketCalls().accept4(descriptor(), address, length, reactor_.socketFlags());
     return result;
   });
   if (result == -EAGAIN) {
-    systemCalls().setNonBlocking(descriptor(), true);  // It may have waited.
+    descriptorCalls().setNonBlocking(descriptor(), true);  // It may have waited.
     nothingToAccept();
     return false;
   }

@@ -1,7 +1,7 @@
 #include <penstock/runtime/epoll/backend.h>
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/owned_fd.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
 
 #include <algorithm>
 #include <utility>
@@ -20,11 +20,11 @@ class InWaiting final : public ReactorInWaiting {
 BackendOpening open(const ReactorOptions&) { return {std::make_unique<InWaiting>(), {}, {}}; }
 
 void addCapabilities(std::vector<Capability>& list) {
-  const OwnedFd epoll(std::max(-1, systemCalls().epollCreate()));
+  const OwnedFd epoll(std::max(-1, pollCalls().epollCreate()));
   list.push_back(
       {"epoll", static_cast<bool>(epoll), "the epoll backend", "use Linux 2.6.9 or newer"});
   epoll_event none{};
-  const int exact = systemCalls().epollWait(epoll.get(), {&none, 1}, Duration(1));
+  const int exact = pollCalls().epollWait(epoll.get(), {&none, 1}, Duration(1));
   list.push_back({"epoll_pwait2", exact == 0, "timers finer than a millisecond on epoll",
                   "Linux 5.11 has it; without it timers are up to 1 ms late"});
 }

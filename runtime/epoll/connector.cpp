@@ -1,6 +1,6 @@
 #include <penstock/runtime/epoll/connector.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <cerrno>
 #include <utility>
@@ -19,7 +19,7 @@ PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to
   reactor.adopt(*connector);
   int result;
   do {
-    result = systemCalls().connect(connector->fd_.get(), to, length);
+    result = socketCalls().connect(connector->fd_.get(), to, length);
   } while (result == -EINTR);
   if (result == 0 || result == -EINPROGRESS) {
     result = reactor.tryAddHandler(connector->fd_.get(), EPOLLOUT, *connector);
@@ -34,7 +34,7 @@ void Connector::ready(std::uint32_t) {
   if (!handler_) return;
   int error = 0;
   socklen_t length = sizeof error;
-  systemCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  socketCalls().getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   finish(errorOf(-error));
 }
 
@@ -51,7 +51,7 @@ void Connector::disconnectFromReactor() noexcept {
 }
 
 // Copies of the descriptor, as in a child that was forked meanwhile, would go on connecting.
-void Connector::giveUp() noexcept { systemCalls().shutdown(fd_.get(), SHUT_RDWR); }
+void Connector::giveUp() noexcept { socketCalls().shutdown(fd_.get(), SHUT_RDWR); }
 
 // While there are copies, closing our number does not end the watch (epoll(7)).
 void Connector::close() noexcept {

@@ -1,6 +1,5 @@
 #include <penstock/runtime/epoll/file_descriptor.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
 
 #include <array>
 #include <cerrno>

@@ -5,7 +5,8 @@
 #include <penstock/runtime/epoll/stream.h>
 #include <penstock/runtime/epoll/watch.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <cerrno>
 #include <utility>
@@ -16,17 +17,17 @@ namespace penstock::epoll {
 class Reactor::Waker final : public ReadyHandler {
  public:
   explicit Waker(int event) noexcept : event_(event) {}
-  void ready(std::uint32_t) override { systemCalls().clearEvent(event_); }
+  void ready(std::uint32_t) override { pollCalls().clearEvent(event_); }
 
  private:
   int event_;
 };
 
 Reactor::Reactor(ReactorOptions options) : ReactorBase(std::move(options)) {
-  const int epoll = systemCalls().epollCreate();
+  const int epoll = pollCalls().epollCreate();
   if (epoll < 0) throwErrno(epoll, "epoll_create1");
   epoll_.reset(epoll);
-  const int event = systemCalls().eventfd();
+  const int event = pollCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
   waker_ = std::make_unique<Waker>(event);
@@ -78,7 +79,7 @@ int Reactor::control(int operation, int fd, std::uint32_t events, ReadyHandler& 
   epoll_event event{};
   event.events = events;
   event.data.ptr = &handler;
-  return systemCalls().epollCtl(epoll_.get(), operation, fd, &event);
+  return pollCalls().epollCtl(epoll_.get(), operation, fd, &event);
 }
 
 OwnedFd Reactor::removeHandler(OwnedFd fd) noexcept {
@@ -87,7 +88,7 @@ OwnedFd Reactor::removeHandler(OwnedFd fd) noexcept {
 }
 
 void Reactor::removeHandler(int fd) noexcept {
-  systemCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  pollCalls().epollCtl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void Reactor::readAgain(FileDescriptor& descriptor) noexcept { readAgain_.pushBack(descriptor); }
@@ -122,7 +123,7 @@ void Reactor::handleEvent(ReadyHandler& handler, std::uint32_t events) noexcept 
 void Reactor::poll(std::optional<Duration> timeout) {
   IntrusiveList<FileDescriptor, InDeferred> again;
   again.append(readAgain_);  // What asks for another read now waits for the next turn.
-  const int count = systemCalls().epollWait(epoll_.get(), events_, timeout);
+  const int count = pollCalls().epollWait(epoll_.get(), events_, timeout);
   if (count > 0) counters().events += static_cast<unsigned>(count);
   for (int i = 0; i < count; ++i) {
     auto& handler = *static_cast<ReadyHandler*>(events_[i].data.ptr);
@@ -140,6 +141,6 @@ void Reactor::addStats(Stats& stats) const noexcept {
   stats.buffersOut = receiveBlocks_.used();
 }
 
-void Reactor::wake() noexcept { systemCalls().signalEvent(event_.get()); }
+void Reactor::wake() noexcept { pollCalls().signalEvent(event_.get()); }
 
 }  // namespace penstock::epoll

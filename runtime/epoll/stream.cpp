@@ -1,5 +1,5 @@
 #include <penstock/runtime/epoll/stream.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 
 #include <utility>
 
@@ -16,11 +16,11 @@ Transport& Stream::open(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> 
 
 // Whoever else holds the socket may have cleared O_NONBLOCK, which is of the description.
 ssize_t Stream::readSome(MutableBytes into) {
-  return systemCalls().recv(fd_.get(), into, MSG_DONTWAIT);
+  return socketCalls().recv(fd_.get(), into, MSG_DONTWAIT);
 }
 
 ssize_t Stream::writeSome(std::span<const iovec> from) {
-  return systemCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return socketCalls().sendmsg(fd_.get(), from, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace penstock::epoll

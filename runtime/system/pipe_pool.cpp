@@ -1,5 +1,5 @@
+#include <penstock/runtime/system/pipe_calls.h>
 #include <penstock/runtime/system/pipe_pool.h>
-#include <penstock/runtime/system/system_calls.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +16,7 @@ int PipePool::take(Pipe& pipe) {
     return 0;
   }
   int ends[2];
-  if (const int failed = systemCalls().pipe(ends); failed < 0) return failed;
+  if (const int failed = pipeCalls().pipe(ends); failed < 0) return failed;
   pipe = {OwnedFd(ends[0]), OwnedFd(ends[1])};
   return 0;
 }
@@ -38,7 +38,7 @@ void PipePool::enlarge(Pipe& pipe) noexcept {
   if (pipe.large || large_ == kMostLarge) return;
   pipe.large = true;
   ++large_;
-  systemCalls().setPipeSize(pipe.writeEnd.get(), kLargePipe);
+  pipeCalls().setPipeSize(pipe.writeEnd.get(), kLargePipe);
 }
 
 // Those at the bottom were not used: the newest is always taken first.

@@ -1,5 +1,5 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/connector.h>
 
 #include <liburing.h>
@@ -34,7 +34,7 @@ void Connector::connected(int result, std::uint32_t) {
   if (handler_) return finish(errorOf(std::min(result, 0)));
   // Given up: copies of the descriptor, as in a child that was forked meanwhile, would go on
   // connecting.
-  systemCalls().shutdown(fd_.get(), SHUT_RDWR);
+  socketCalls().shutdown(fd_.get(), SHUT_RDWR);
 }
 
 void Connector::cancel() {

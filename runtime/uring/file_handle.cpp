@@ -1,5 +1,6 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/ring.h>
@@ -92,7 +93,7 @@ void FileHandle::continueAfterLending() {
   if (disconnected() || readKind_ != ReadKind::kLent) return;  // It is over, or had not begun.
   if (reads().inFlight()) return loop().cancel(reads());
   readKind_ = ReadKind::kOnce;
-  systemCalls().setNonBlocking(fd_.get(), false);
+  descriptorCalls().setNonBlocking(fd_.get(), false);
   continueNextTurn();
 }
 
@@ -106,7 +107,7 @@ void FileHandle::continueLending() {
   if (reads().inFlight()) return;
   if (readKind_ != ReadKind::kLent) {
     readKind_ = ReadKind::kLent;
-    systemCalls().setNonBlocking(fd_.get(), true);
+    descriptorCalls().setNonBlocking(fd_.get(), true);
     lentReady(true, true);
   }
   if (disconnected() || !lent()) return;

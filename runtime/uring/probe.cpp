@@ -180,7 +180,9 @@ Usability explainRefusal(int error) {
           "run penstock doctor on the machine and report what it prints"};
 }
 
-Usability probeUsability() {
+Usability probeUsability() { return ringCalls().usability(); }
+
+Usability probeKernel() {
   if (known.load() & kKnown) return {true, kWorks, ""};
   TrialRing trial;
   if (trial.error() != 0) return explainRefusal(trial.error());
@@ -190,7 +192,7 @@ Usability probeUsability() {
 }
 
 std::optional<std::uint32_t> knownFeatures() noexcept {
-  if (!(known.load() & kKnown)) probeUsability();
+  if (!(known.load() & kKnown)) probeKernel();
   const std::uint32_t found = known.load();
   if (!(found & kKnown)) return std::nullopt;
   return found & ~kKnown;

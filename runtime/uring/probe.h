@@ -15,8 +15,10 @@ struct Usability {
 };
 
 // All of it is tried on one small ring, once a process: each ring costs locked memory, which comes
-// back late. What was found not to work is tried again.
+// back late. What was found not to work is tried again. probeUsability() asks what stands in for
+// the kernel, if something does.
 Usability probeUsability();
+Usability probeKernel();
 
 // The bits of Feature (ring_calls.h) that worked; none: there is no usable ring now.
 std::optional<std::uint32_t> knownFeatures() noexcept;

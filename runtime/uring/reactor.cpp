@@ -1,6 +1,7 @@
 #include <penstock/runtime/core/connection.h>
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/connector.h>
@@ -48,10 +49,10 @@ Reactor::Reactor(ReactorOptions options, std::unique_ptr<Ring> ring)
   if (ring_->has(kZeroCopySend)) zeroCopyFrom_ = this->options().uring.zeroCopyFrom;
   zeroCopySends_ = std::make_unique<ZeroCopySends>(buffers());
   messages_ = std::make_unique_for_overwrite<Message[]>(ring_->entries());
-  const int event = systemCalls().eventfd();
+  const int event = pollCalls().eventfd();
   if (event < 0) throwErrno(event, "eventfd");
   event_.reset(event);
-  systemCalls().setNonBlocking(event, false);  // A read of it is to wait in the ring.
+  descriptorCalls().setNonBlocking(event, false);  // A read of it is to wait in the ring.
   awaitWake();
 }
 
@@ -138,13 +139,13 @@ int Reactor::pollDescriptor() const noexcept {
 }
 
 void Reactor::announceWork() const noexcept {
-  const int event = systemCalls().eventfd();
+  const int event = pollCalls().eventfd();
   if (event < 0) return;
   OwnedFd owner(event);
   if (ring_->registerEvent(event) < 0) return;
   announced_ = event;
   announcement_ = std::move(owner);
-  systemCalls().signalEvent(event);  // For what came before.
+  pollCalls().signalEvent(event);  // For what came before.
 }
 
 // Blocking: with O_NONBLOCK a request would fail with EAGAIN where it should wait in the ring.
@@ -218,7 +219,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
   answered.append(answering_);
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
   ++turn_;
-  if (announcement_) systemCalls().clearEvent(announcement_.get());  // First: more may come.
+  if (announcement_) pollCalls().clearEvent(announcement_.get());  // First: more may come.
   ring_->enter(wait ? 1 : 0, timeout);
   bringsSeveral_ = ring_->completions() >= kSeveral;
   bool any = false;
@@ -229,7 +230,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
   readOn(answered);
   feedStarved();
   // The kernel runs its deferred work in portions and tells of the first only.
-  if (any && announcement_) systemCalls().signalEvent(announcement_.get());
+  if (any && announcement_) pollCalls().signalEvent(announcement_.get());
 }
 
 void Reactor::readAfterAnswers(FileHandle& handle) noexcept { answering_.pushBack(handle); }
@@ -281,8 +282,8 @@ void Reactor::addStats(Stats& stats) const noexcept {
 
 // The kernel does not signal one event from inside another's: it puts that off, for milliseconds.
 void Reactor::wake() noexcept {
-  systemCalls().signalEvent(event_.get());
-  if (const int event = announced_; event >= 0) systemCalls().signalEvent(event);
+  pollCalls().signalEvent(event_.get());
+  if (const int event = announced_; event >= 0) pollCalls().signalEvent(event);
 }
 
 void Reactor::awaitWake() {

@@ -39,6 +39,8 @@ int RingCalls::registerWith(io_uring& ring, unsigned opcode, void* argument, uns
 
 std::uint32_t RingCalls::features() noexcept { return knownFeatures().value_or(0); }
 
+Usability RingCalls::usability() { return probeKernel(); }
+
 bool MemoryPatience::wait() noexcept {
   if (waited_ >= kLimit) return false;
   const Duration duration = std::min(next_, kLimit - waited_);

@@ -1,7 +1,9 @@
 // The io_uring system calls, in one place that a test can stand in for.
 #pragma once
 
+#include <penstock/runtime/export.h>
 #include <penstock/runtime/time.h>
+#include <penstock/runtime/uring/probe.h>
 
 #include <liburing.h>
 
@@ -41,7 +43,7 @@ class MemoryPatience {
 };
 
 // Each is the call of its name and returns its result or -errno.
-class RingCalls {
+class PENSTOCK_API RingCalls {
  public:
   virtual ~RingCalls() = default;
 
@@ -59,12 +61,15 @@ class RingCalls {
   // Which features work, found by trying each; a bit set of Feature. The kernel's answer is found
   // once a process, as soon as there was memory for a ring to try them on.
   virtual std::uint32_t features() noexcept;
+
+  // Whether a loop can be made of them.
+  virtual Usability usability();
 };
 
 // Those in use by this process: the kernel's, or what a test put in their place.
-RingCalls& ringCalls() noexcept;
+PENSTOCK_API RingCalls& ringCalls() noexcept;
 
 // Puts `calls` in place (null: the kernel's) and returns what was there. Before any reactor.
-RingCalls* replaceRingCalls(RingCalls* calls) noexcept;
+PENSTOCK_API RingCalls* replaceRingCalls(RingCalls* calls) noexcept;
 
 }  // namespace penstock::uring

@@ -1,4 +1,4 @@
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/stream.h>
 
 #include <liburing.h>

@@ -1,8 +1,8 @@
 // What accepting can fail with, and what becomes of the listener: nothing but a broken socket ends
 // it, and an error that lasts keeps nobody else from their turn.
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -25,11 +25,11 @@ namespace {
 constexpr std::size_t kForEver = std::numeric_limits<std::size_t>::max();
 
 struct Accepting {
-  ~Accepting() { simulatedKernel().failAccepts(0, 0); }
+  ~Accepting() { simulatedKernel().failNext(sim::Call::kAccept, 0, 0); }
 
   // One more client, whose accept fails so many times first.
   Recorder& connect(int error = 0, std::size_t failures = 0) {
-    simulatedKernel().failAccepts(error, failures);
+    simulatedKernel().failNext(sim::Call::kAccept, error, failures);
     Recorder& client = clients.emplace_back();
     loop.connectTo(to, client, SocketFamily::kTcp);
     return client;
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(an_error_that_lasts_keeps_nobody_from_their_turn,
     test.loop->callLater(1ms, [&] { late = true; });
     test.loop.runUntil([&] { return late && server.received == "meanwhile"; }, "both");
     BOOST_TEST(test.servers.empty());
-    simulatedKernel().failAccepts(0, 0);
+    simulatedKernel().failNext(sim::Call::kAccept, 0, 0);
 
     test.waitForAccepts(1);
   });
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(an_error_about_one_connection_that_lasts_is_retried_from_ti
     for (const TimePoint end = test.loop->now() + 1s; test.loop->now() < end; ++turns) {
       test.loop->iterate(end - test.loop->now());
     }
-    simulatedKernel().failAccepts(0, 0);
+    simulatedKernel().failNext(sim::Call::kAccept, 0, 0);
     test.waitForAccepts(1);
 
     BOOST_TEST(turns < 100);
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_listener_may_stop_while_it_waits_for_means,
     Accepting test;
     const Recorder& client = test.connect(error, kForEver);
     test.loop.runUntil([&] { return !test.loop.logLines().empty() && client.made(); }, "a pause");
-    simulatedKernel().failAccepts(0, 0);
+    simulatedKernel().failNext(sim::Call::kAccept, 0, 0);
 
     test.listener.stopListening();
     const std::size_t served = test.servers.size();  // An accept may have won the race.

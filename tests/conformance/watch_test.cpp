@@ -1,10 +1,9 @@
 // watch(): descriptors of somebody else's.
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -46,13 +45,13 @@ struct Sockets {
   void write() const {
     char byte = 'x';
     iovec run{&byte, 1};
-    BOOST_REQUIRE(systemCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL | MSG_DONTWAIT) == 1);
+    BOOST_REQUIRE(socketCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL | MSG_DONTWAIT) == 1);
   }
 
   // What is there, as recv(2) tells it.
   ssize_t read() const {
     std::array<std::byte, 64> into;
-    return systemCalls().recv(near.get(), into, MSG_DONTWAIT);
+    return socketCalls().recv(near.get(), into, MSG_DONTWAIT);
   }
 
   OwnedFd near, far;
@@ -156,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_watch_that_was_stopped_tells_nothing_and_its_descriptor_m
 
   // The peer sees the end at once: nothing of the loop keeps the description open.
   std::array<std::byte, 1> into;
-  const ssize_t result = systemCalls().recv(sockets.far.get(), into, MSG_DONTWAIT);
+  const ssize_t result = socketCalls().recv(sockets.far.get(), into, MSG_DONTWAIT);
   BOOST_TEST((result == 0 || result == -ECONNRESET));
   loop.settle();
   BOOST_TEST(told == 0);

@@ -3,7 +3,7 @@
 
 Usage: install_test.py WHAT --source DIR --build DIR --compiler COMMAND...
 
-WHAT is one of: plain missing shared static headers symbols cmake subproject report. Everything happens in a
+WHAT is one of: plain missing shared static headers symbols sim cmake subproject report. Everything happens in a
 temporary directory. Exits with 1 and says why when something is not as it must be, and with 77 when
 the machine lacks what it takes.
 """
@@ -82,8 +82,8 @@ class Installation:
             raise Failure(f"{len(found)} files {name} were installed")
         return found[0]
 
-    def flags(self, *options):
-        return run(["pkg-config", self.prefix, *options, "penstock"], env=self.environment).split()
+    def flags(self, *options, of=("penstock",)):
+        return run(["pkg-config", self.prefix, *options, *of], env=self.environment).split()
 
     def execute(self, program):
         return run([program], env=self.environment, timeout=60)
@@ -157,6 +157,22 @@ def test_static(options, scratch):
     for shared in installation.library.glob("libpenstock.so*"):
         shared.unlink()
     build_and_run(installation, options.compiler, scratch, "--static")
+
+
+def test_sim(options, scratch):
+    """The example of docs/simulation.md does what it says, with either kind of the library."""
+    installation = Installation(options.build, scratch / "root")
+    page = (options.source / "docs" / "simulation.md").read_text(encoding="utf-8")
+    source = scratch / "service_test.cpp"
+    source.write_text(re.search(r"^```cpp\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)[1])
+    for kind in ([], ["--static"]):
+        if kind:
+            for shared in installation.library.glob("libpenstock.so*"):
+                shared.unlink()
+        program = scratch / "service_test"
+        run([*options.compiler, *STRICT, source, "-o", program,
+             *installation.flags(*kind, "--cflags", "--libs", of=("penstock-sim", "penstock"))])
+        print(installation.execute(program), end="")
 
 
 def public_headers(source):

@@ -2,8 +2,9 @@
 // protocol lost its connection from that dataReceived(), they were freed in the middle of it.
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/reactor.h>
-#include <penstock/tests/support/simulated_kernel.h>
+#include <penstock/sim/kernel.h>
 
 #include <functional>
 #include <memory>
@@ -57,7 +58,7 @@ class Ender final : public Protocol {
 };
 
 Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& before) {
-  SimulatedKernel& kernel = installSimulatedKernel(1, Faults::none());
+  sim::Kernel kernel(1, sim::Faults::none());
   Outcome outcome;
   ReactorOptions options;
   options.log = [](std::string_view) {};
@@ -68,7 +69,7 @@ Outcome endedBy(const Ender::End& end, const std::function<void(Transport&)>& be
   reactor.iterate(1ms);  // A read is in flight now, which the pause leaves to complete.
   outcome.transport->pauseProducing();
   const iovec run{const_cast<char*>("held"), 4};
-  kernel.sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL);
+  socketCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL);
   reactor.iterate(1ms);
   BOOST_TEST(outcome.received.empty());
   outcome.transport->resumeProducing();

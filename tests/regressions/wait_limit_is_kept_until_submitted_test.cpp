@@ -3,8 +3,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/uring/ring.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/printing.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 namespace penstock::uring {
 
@@ -13,10 +13,10 @@ BOOST_AUTO_TEST_SUITE(wait_limit_is_kept_until_submitted_test)
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(a_wait_ends_at_its_limit_although_the_kernel_was_busy) {
-  Faults faults;
+  sim::Faults faults;
   faults.busy = 0.7;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    SimulatedKernel& kernel = installSimulatedKernel(seed, faults);
+    sim::Kernel kernel(seed, faults);
     Ring ring(ringCalls(), ringCalls().features() & ~kWaitTimeout);
     const TimePoint before = kernel.now();
 

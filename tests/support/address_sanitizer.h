@@ -1,16 +1,9 @@
 // What a build with AddressSanitizer changes for a test.
 #pragma once
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PENSTOCK_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PENSTOCK_ADDRESS_SANITIZER 1
-#endif
-#endif
+#include <penstock/sim/address_sanitizer.h>
 
 #ifdef PENSTOCK_ADDRESS_SANITIZER
-#include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
 #endif
 

@@ -8,13 +8,7 @@
 #include <system_error>
 #include <utility>
 
-#if __has_include(<penstock/tests/support/simulated_kernel.h>)
-#include <penstock/tests/support/simulated_kernel.h>
-#define PENSTOCK_WITH_SIMULATED_KERNEL
-#endif
-
 #ifdef PENSTOCK_WITH_URING
-#include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring_calls.h>
 #endif
 
@@ -61,18 +55,19 @@ std::string lacking(const TestBackend& backend) {
 
 const TestBackend* chosen = &kTestBackends[0];
 
+sim::Kernel* simulated = nullptr;
+
+// Never destroyed: what closes descriptors at the end of the program may still come by.
 std::string putSimulatedKernelInPlace() {
-#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
-  installSimulatedKernel(testSeed());
+  simulated = new sim::Kernel(testSeed());
   return {};
-#else
-  return "this build has no simulated kernel";
-#endif
 }
 
 }  // namespace
 
 const TestBackend& testBackend() { return *chosen; }
+
+sim::Kernel& simulatedKernel() { return *simulated; }
 
 std::string chooseTestBackend(std::string_view name) {
   unsetenv("PENSTOCK_BACKEND");
@@ -97,21 +92,13 @@ std::unique_ptr<Reactor> makeReactor(ReactorOptions options) {
   options.uring.featuresOff |= testBackend().uringFeaturesOff;
   options.uring.multishotReceive |= testBackend().uringMultishotReceive;
   if (testBackend().uringZeroCopySend) options.uring.zeroCopyFrom = kZeroCopyFrom;
-#ifdef PENSTOCK_WITH_URING
-  // Whether the real kernel has io_uring does not matter to the simulated one.
-  if (testBackend().simulated && testBackend().family == Backend::kUring) {
-    return std::make_unique<uring::Reactor>(std::move(options));
-  }
-#endif
   return Reactor::create(std::move(options));
 }
 
 std::size_t openDescriptors() {
   const auto real = std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
   auto count = static_cast<std::size_t>(real);
-#ifdef PENSTOCK_WITH_SIMULATED_KERNEL
-  if (testBackend().simulated) count += simulatedKernel().openDescriptors();
-#endif
+  if (simulated) count += simulated->openDescriptors();
   return count;
 }
 

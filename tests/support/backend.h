@@ -2,6 +2,7 @@
 #pragma once
 
 #include <penstock/runtime/reactor.h>
+#include <penstock/sim/kernel.h>
 
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,9 @@ const TestBackend& testBackend();
 // PENSTOCK_TEST_SEED as the seed. Returns in one sentence why it cannot be used here, or nothing.
 // Throws std::invalid_argument for a name there is none of.
 std::string chooseTestBackend(std::string_view name);
+
+// The kernel of the chosen backend, if it is a simulated one.
+sim::Kernel& simulatedKernel();
 
 // A reactor of the chosen backend. PENSTOCK_BACKEND has no say in it.
 std::unique_ptr<Reactor> makeReactor(ReactorOptions options = {});

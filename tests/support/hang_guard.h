@@ -1,6 +1,8 @@
 // A hang is a failure with a name: ends the process when one test case takes too long.
 #pragma once
 
+#include <penstock/sim/kernel.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -17,7 +19,7 @@ class HangGuard {
   using Report = void (*)(const std::string& testCase);
 
   // The name of its thread, by which a simulated kernel knows that it takes no part.
-  static constexpr const char* kThreadName = "hang guard";
+  static constexpr const char* kThreadName = sim::Kernel::kOnlooker;
 
   explicit HangGuard(Report report);
   ~HangGuard();

@@ -1,7 +1,7 @@
-// SplicingCalls: system calls of which those for splicing can be made to fail, and are counted.
+// SplicingCalls: calls for splicing that can be made to fail, and are counted.
 #pragma once
 
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,17 +20,21 @@ struct Splicing {
   std::uint64_t filled = 0;  // Bytes.
 };
 
-// The simulated kernel is one of these; on real kernels splicing() puts one in place.
-class SplicingCalls : public SystemCalls {
+// Hands the calls on to those that it found in place, a kernel's or a simulated one's.
+class SplicingCalls final : public PipeCalls {
  public:
   int pipe(int (&fds)[2]) noexcept override;
   int setPipeSize(int pipe, int size) noexcept override;
-  ssize_t splice(int from, int to, std::size_t most) noexcept final;
+  ssize_t splice(int from, int to, std::size_t most) noexcept override;
+  ssize_t read(int fd, MutableBytes into) noexcept override { return below_->read(fd, into); }
+
+  // Stands in for those that are in place, if they are others.
+  void putInPlace();
 
   Splicing splicing;
 
- protected:
-  virtual ssize_t spliceInKernel(int from, int to, std::size_t most) noexcept;
+ private:
+  PipeCalls* below_ = nullptr;
 };
 
 // Those in place, with nothing failing and nothing counted yet. Before any reactor on real kernels.

@@ -1,5 +1,5 @@
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/stream_pair.h>
 
 #include <arpa/inet.h>
@@ -33,10 +33,10 @@ SocketAddress anyAddress(SocketFamily family) {
 OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
   const int domain = family == SocketFamily::kTcp ? AF_INET : AF_UNIX;
   const int type = SOCK_STREAM | reactor.socketFlags();
-  OwnedFd fd(checked(systemCalls().socket(domain, type, 0), "socket"));
+  OwnedFd fd(checked(socketCalls().socket(domain, type, 0), "socket"));
   if (family == SocketFamily::kTcp) {
     const int on = 1;
-    checked(systemCalls().setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on),
+    checked(socketCalls().setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on),
             "TCP_NODELAY");
   }
   return fd;
@@ -45,23 +45,23 @@ OwnedFd makeSocket(Reactor& reactor, SocketFamily family) {
 OwnedFd makeListeningSocket(Reactor& reactor, SocketFamily family, int backlog) {
   OwnedFd fd = makeSocket(reactor, family);
   const SocketAddress address = anyAddress(family);
-  checked(systemCalls().bind(fd.get(), address.data(), address.length()), "bind");
-  checked(systemCalls().listen(fd.get(), backlog), "listen");
+  checked(socketCalls().bind(fd.get(), address.data(), address.length()), "bind");
+  checked(socketCalls().listen(fd.get(), backlog), "listen");
   return fd;
 }
 
 SocketAddress addressOf(int fd) {
   return SocketAddress::filledBy([fd](sockaddr* address, socklen_t* length) {
-    return checked(systemCalls().getsockname(fd, address, length), "getsockname");
+    return checked(socketCalls().getsockname(fd, address, length), "getsockname");
   });
 }
 
 void setSendBuffer(int fd, int bytes) {
-  checked(systemCalls().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), "SO_SNDBUF");
+  checked(socketCalls().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), "SO_SNDBUF");
 }
 
 void setReceiveBuffer(int fd, int bytes) {
-  checked(systemCalls().setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), "SO_RCVBUF");
+  checked(socketCalls().setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), "SO_RCVBUF");
 }
 
 void useSmallBuffers(int fd) {

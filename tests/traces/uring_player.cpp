@@ -1,8 +1,7 @@
-#include <penstock/tests/traces/pattern.h>
+#include <penstock/tests/traces/line.h>
 #include <penstock/tests/traces/player.h>
-#include <penstock/tests/traces/scripted_ring.h>
+#include <penstock/tests/traces/watched_ring.h>
 
-#include <penstock/runtime/system/system_calls.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/reactor.h>
 
@@ -15,44 +14,8 @@
 namespace penstock::traces {
 namespace {
 
-constexpr int kEvent = 2002;
-constexpr int kConnection = 2003;
-constexpr Duration kTick = std::chrono::milliseconds(1);  // The clock moves when it is read.
-
-// The few system calls that the io_uring family makes outside its ring.
-class ScriptedKernel final : public SystemCalls {
- public:
-  explicit ScriptedKernel(Application& application) : application_(application) {}
-
-  int closes() const noexcept { return closes_; }
-
-  int eventfd() noexcept override { return kEvent; }
-  void signalEvent(int) noexcept override {}
-  int setNonBlocking(int, bool) noexcept override { return 0; }
-  TimePoint now() noexcept override { return now_ += kTick; }
-
-  int shutdown(int, int how) noexcept override {
-    application_.note({"shutdown", how == SHUT_WR ? "write" : "other"});
-    return 0;
-  }
-
-  int connect(int, const sockaddr*, socklen_t) noexcept override { return 0; }
-
-  int setsockopt(int, int level, int name, const void*, socklen_t) noexcept override {
-    if (level == SOL_SOCKET && name == SO_LINGER) application_.note({"setLingerZero"});
-    return 0;
-  }
-
-  int close(int fd) noexcept override {
-    if (fd == kConnection) ++closes_;
-    return 0;
-  }
-
- private:
-  Application& application_;
-  TimePoint now_{};
-  int closes_ = 0;
-};
+// Enough for a reactor, and no more: a trace has one read and one write in flight.
+constexpr std::uint32_t kFeatures = uring::kDeferTaskrun | uring::kWaitTimeout | uring::kBufferRing;
 
 // The reactor, whose turn is played phase by phase.
 class Phases final : public uring::Reactor {
@@ -111,52 +74,44 @@ struct Recorded {
 class UringPlayer final : public Player {
  public:
   explicit UringPlayer(Application& application)
-      : application_(application),
-        kernel_(application),
-        ring_(application),
-        callsBefore_(replaceSystemCalls(&kernel_)),
-        ringBefore_(uring::replaceRingCalls(&ring_)) {
+      : application_(application), line_(application), ring_(application, line_.descriptor()) {
+    line_.kernel.setRingFeatures(kFeatures);
+    keepInFlight(true);
     ReactorOptions options;
     options.log = [&application](std::string_view line) { application.logged(line); };
     reactor_ = std::make_unique<Phases>(std::move(options));
-    stream_ = new Stream(*reactor_, OwnedFd(kConnection), application.makeProtocol());
+    stream_ = new Stream(*reactor_, line_.giveEnd(), application.makeProtocol());
     application.use(*stream_);
   }
 
-  ~UringPlayer() override {
-    ring_.letGo();
-    reactor_ = nullptr;
-    uring::replaceRingCalls(ringBefore_);
-    replaceSystemCalls(callsBefore_);
-  }
+  ~UringPlayer() override { letGo(); }
 
   Connection& connection() noexcept override { return *stream_; }
   void connect() override { stream_->open(); }
 
   void play(const Step& step, bool withInput) override {
     const Recorded recorded(step.effects);
-    ring_.refuseWrites(recorded.refusesWrite);
+    refusesWrites_ = recorded.refusesWrite;
+    refuse(refusesWrites_);
     if (step.event.kind == Event::Kind::kTurn) {
       playTurn(recorded);
     } else if (recorded.completes == "write" || (recorded.completes == "read" && withInput)) {
       playCompletion(recorded);
     }
-    ring_.refuseWrites(false);
-    ring_.noteNewWrite();
+    refuse(false);
+    if (ring_.takeNewWrite()) application_.note({"submitWrite", line_.sent()});
   }
 
   void finish() override {
-    ring_.letGo();
-    reactor_ = nullptr;
-    if (kernel_.closes() != 1) {
-      application_.complain("the descriptor was closed " + std::to_string(kernel_.closes()) +
+    letGo();
+    if (line_.closes() != 1) {
+      application_.complain("the descriptor was closed " + std::to_string(line_.closes()) +
                             " times");
     }
-    if (!ring_.idle()) application_.complain("the kernel still has operations");
   }
 
-  std::size_t sent() const noexcept override { return ring_.sent(); }
-  std::size_t kernelRead() const noexcept override { return ring_.received() + waiting_; }
+  std::size_t sent() const noexcept override { return line_.sent(); }
+  std::size_t kernelRead() const noexcept override { return line_.offered() + waiting_; }
 
  private:
   void playTurn(const Recorded& recorded) {
@@ -182,8 +137,7 @@ class UringPlayer final : public Player {
 
   void completeRead(const Json& result) {
     if (result == "error") {
-      ring_.failRead(ECONNRESET);
-      return pollOnce();
+      return failRead();
     }
     const std::size_t count = result.is_number() ? result.get<std::size_t>() : 0;
     if (count > 0) {
@@ -191,7 +145,7 @@ class UringPlayer final : public Player {
       waiting_ += count;
       return deliverWaiting();
     }
-    ring_.completeRead(0);
+    line_.offerEnd();
     pollOnce();
   }
 
@@ -202,7 +156,7 @@ class UringPlayer final : public Player {
     while (waiting_ > 0 && ring_.readInFlight()) {
       const std::size_t piece = std::min(waiting_, kPiece);
       waiting_ -= piece;
-      ring_.completeRead(piece);
+      line_.offer(piece);
       pollOnce();
     }
   }
@@ -210,34 +164,70 @@ class UringPlayer final : public Player {
   // What Twisted sent at once may take several submissions here.
   void completeWrite(const Json& result) {
     if (result == "error") {
-      ring_.failWrite(ECONNRESET);
-      return pollOnce();
+      refuse(true);
+      reactor_->poll(Duration::zero());
+      refuse(refusesWrites_);
+      return reactor_->submitPrepared();
     }
     std::size_t left = result.get<std::size_t>();
+    std::size_t taken;
     do {
-      left -= ring_.completeWrite(left);
-      pollOnce();
-    } while (left > 0 && ring_.writeInFlight());
+      pollOnce(ring_.writeLength() > 0 ? std::min(left, ring_.writeLength()) : 1);
+      taken = line_.drain();
+      left -= taken;
+    } while (left > 0 && taken > 0 && ring_.writeInFlight());
     if (left > 0) application_.complain("less was submitted than the kernel took");
   }
 
   // Reads are submitted earlier than in Twisted, so the one that it refuses is in flight.
   void refuseRead() {
     reactor_->submitPrepared();
-    ring_.failRead(ECONNRESET);
+    failRead();
+  }
+
+  void failRead() {
+    if (!ring_.readInFlight()) application_.complain("there is no read in flight");
+    line_.kernel.failNext(sim::Call::kReceive, ECONNRESET);
+    line_.offerForNobody();
     pollOnce();
   }
 
-  void pollOnce() {
+  // With so many bytes of the write in flight taken.
+  void pollOnce(std::size_t taken = 0) {
+    refuse(false);  // Not what is in flight already.
+    line_.allow(taken);
     reactor_->poll(Duration::zero());
+    refuse(refusesWrites_);
     reactor_->submitPrepared();
   }
 
+  // While on, each write fails as soon as it is submitted.
+  void refuse(bool on) {
+    line_.kernel.failNext(sim::Call::kSend, ECONNRESET, on ? SIZE_MAX : 0);
+    line_.allow(on ? 1 : 0);
+  }
+
+  // While on, what is cancelled goes on until the recording says how it ends: a cancellation may
+  // lose the race.
+  void keepInFlight(bool on) {
+    line_.kernel.failNext(sim::Call::kCancel, EALREADY, on ? SIZE_MAX : 0);
+  }
+
+  // Ends the reactor, and what is still in flight.
+  void letGo() {
+    if (!reactor_) return;
+    keepInFlight(false);
+    if (line_.closes() > 0 && !ring_.allCancelled()) {
+      application_.complain("the kernel still has operations");
+    }
+    line_.breakDown();
+    reactor_ = nullptr;
+  }
+
   Application& application_;
-  ScriptedKernel kernel_;
-  ScriptedRing ring_;
-  SystemCalls* callsBefore_;
-  uring::RingCalls* ringBefore_;
+  Line line_;
+  WatchedRing ring_;
+  bool refusesWrites_ = false;
   std::unique_ptr<Phases> reactor_;
   Stream* stream_;
   std::size_t waiting_ = 0;  // Received by the kernel, and not asked for yet.

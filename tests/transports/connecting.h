@@ -1,7 +1,7 @@
 // What the connector tests share: two recorders, an outcome, and places to connect to.
 #pragma once
 
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/resolver.h>
 #include <penstock/transports/tcp.h>
@@ -54,7 +54,7 @@ struct Connecting {
   Address refusing() {
     const SocketAddress any = anyAddress(SocketFamily::kTcp);
     OwnedFd& fd = unlistened.emplace_back(makeSocket(loop.reactor(), SocketFamily::kTcp));
-    BOOST_TEST_REQUIRE(systemCalls().bind(fd.get(), any.data(), any.length()) == 0);
+    BOOST_TEST_REQUIRE(socketCalls().bind(fd.get(), any.data(), any.length()) == 0);
     const SocketAddress at = addressOf(fd.get());
     return Address::fromSockaddr(at.data(), at.length());
   }

@@ -1,7 +1,7 @@
 // Two connections joined by relay(), with peers at both outer ends that send and check patterns.
 #pragma once
 
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/pattern.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/loopback.h>
@@ -166,7 +166,7 @@ struct Relaying {
   static std::size_t unreadOf(const Recorder& end) {
     std::array<std::byte, 4 * kChunk> bytes;
     const ssize_t unread =
-        systemCalls().recv(end.transport().descriptor(), bytes, MSG_PEEK | MSG_DONTWAIT);
+        socketCalls().recv(end.transport().descriptor(), bytes, MSG_PEEK | MSG_DONTWAIT);
     return unread > 0 ? static_cast<std::size_t>(unread) : 0;
   }
 

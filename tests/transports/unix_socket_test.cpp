@@ -1,6 +1,6 @@
 // UNIX sockets: paths and abstract names, permissions, and files left behind.
 #include <penstock/runtime/errors.h>
-#include <penstock/runtime/system/system_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/tests/support/preconditions.h>
 #include <penstock/tests/support/reactor_fixture.h>
 #include <penstock/transports/tcp.h>
@@ -348,7 +348,7 @@ BOOST_FIXTURE_TEST_CASE(where_the_backlog_is_full_connecting_waits_within_the_ti
   std::unique_ptr<Recorder> recorders[4];
   OwnedFd listener = streamSocket(loop.reactor(), AF_UNIX);
   bindSocket(listener.get(), at);
-  BOOST_REQUIRE(systemCalls().listen(listener.get(), 0) == 0);
+  BOOST_REQUIRE(socketCalls().listen(listener.get(), 0) == 0);
   int timedOut = 0;
   int failures = 0;
   const TimePoint start = loop->now();

@@ -1,7 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/printing.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,51 +27,55 @@ using namespace std::chrono_literals;
 
 // A kernel of its own for each test.
 struct Machine {
-  explicit Machine(Faults faults = Faults::none(), std::uint64_t seed = 1)
-      : kernel(installSimulatedKernel(seed, faults)) {}
+  explicit Machine(sim::Faults faults = sim::Faults::none(), std::uint64_t seed = 1)
+      : kernel(seed, faults) {}
 
-  OwnedFd socket() { return OwnedFd(kernel.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)); }
+  OwnedFd socket() {
+    return OwnedFd(socketCalls().socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  }
 
   OwnedFd listener(int backlog = 8, std::uint16_t port = 0) {
     OwnedFd fd = socket();
     bindError = bind(fd, INADDR_LOOPBACK, port);
-    kernel.listen(fd.get(), backlog);
+    socketCalls().listen(fd.get(), backlog);
     return fd;
   }
 
   int bind(const OwnedFd& fd, in_addr_t host, std::uint16_t port) {
     const sockaddr_in address = addressOf(host, port);
-    return kernel.bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return socketCalls().bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                              sizeof address);
   }
 
   int connect(const OwnedFd& fd, in_addr_t host, std::uint16_t port) {
     const sockaddr_in address = addressOf(host, port);
-    return kernel.connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return socketCalls().connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                                 sizeof address);
   }
 
   std::uint16_t portOf(const OwnedFd& fd) {
     sockaddr_in address{};
     socklen_t length = sizeof address;
-    kernel.getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    socketCalls().getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
     return ntohs(address.sin_port);
   }
 
   int errorOf(const OwnedFd& fd) {
     int error = -1;
     socklen_t length = sizeof error;
-    kernel.getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    socketCalls().getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
     return error;
   }
 
   ssize_t send(const OwnedFd& fd, const std::string& text) {
     const iovec run{const_cast<char*>(text.data()), text.size()};
-    return kernel.sendmsg(fd.get(), {&run, 1}, MSG_NOSIGNAL);
+    return socketCalls().sendmsg(fd.get(), {&run, 1}, MSG_NOSIGNAL);
   }
 
   // What is received, or the result of the call in words.
   std::string receive(const OwnedFd& fd, std::size_t most = 100) {
     std::vector<std::byte> into(most);
-    const ssize_t count = kernel.recv(fd.get(), into, 0);
+    const ssize_t count = socketCalls().recv(fd.get(), into, 0);
     if (count == 0) return "(end)";
     if (count < 0) return "(" + std::string(strerrorname(static_cast<int>(-count))) + ")";
     return {reinterpret_cast<const char*>(into.data()), static_cast<std::size_t>(count)};
@@ -77,14 +84,14 @@ struct Machine {
   // The events of the one descriptor that `epoll` watches, within `limit`; 0 for none.
   std::uint32_t wait(const OwnedFd& epoll, Duration limit = 0ns) {
     std::array<epoll_event, 8> events;
-    const int count = kernel.epollWait(epoll.get(), events, limit);
+    const int count = pollCalls().epollWait(epoll.get(), events, limit);
     return count == 1 ? events[0].events : 0;
   }
 
   void watch(const OwnedFd& epoll, int fd, std::uint32_t events, int operation = EPOLL_CTL_ADD) {
     epoll_event event{};
     event.events = events;
-    BOOST_REQUIRE_EQUAL(kernel.epollCtl(epoll.get(), operation, fd, &event), 0);
+    BOOST_REQUIRE_EQUAL(pollCalls().epollCtl(epoll.get(), operation, fd, &event), 0);
   }
 
   bool isReported(const OwnedFd& epoll) { return wait(epoll) != 0; }
@@ -99,12 +106,12 @@ struct Machine {
 
   static const char* strerrorname(int error) { return strerrorname_np(error); }
 
-  SimulatedKernel& kernel;
+  sim::Kernel kernel;
   int bindError = 0;
 };
 
 std::uint32_t eventsOf(Machine& machine, const OwnedFd& fd) {
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, fd.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP);
   return machine.wait(epoll);
 }
@@ -129,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_half_closed_side_still_receives) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0, AF_INET);
 
-  machine.kernel.shutdown(near.get(), SHUT_WR);
+  socketCalls().shutdown(near.get(), SHUT_WR);
   machine.send(far, "answer");
 
   BOOST_TEST(machine.receive(far) == "(end)");
@@ -157,7 +164,7 @@ BOOST_AUTO_TEST_CASE(closing_with_linger_zero_resets_the_peer) {
   auto [near, far] = machine.kernel.pair(0, AF_INET);
   const linger immediately{1, 0};
 
-  machine.kernel.setsockopt(near.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
+  socketCalls().setsockopt(near.get(), SOL_SOCKET, SO_LINGER, &immediately, sizeof immediately);
   near.reset();
 
   BOOST_TEST(eventsOf(machine, far) == (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR));
@@ -212,7 +219,7 @@ BOOST_AUTO_TEST_CASE(connects_beyond_the_backlog_wait_for_an_accept) {
   BOOST_TEST(eventsOf(machine, clients[1]) == EPOLLOUT);
   BOOST_TEST(eventsOf(machine, clients[2]) == 0U);
 
-  const OwnedFd accepted(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0));
+  const OwnedFd accepted(socketCalls().accept4(listener.get(), nullptr, nullptr, 0));
 
   BOOST_TEST(eventsOf(machine, clients[2]) == EPOLLOUT);
 }
@@ -235,11 +242,11 @@ BOOST_AUTO_TEST_CASE(without_a_free_descriptor_a_connection_stays_in_the_queue) 
   machine.connect(client, INADDR_LOOPBACK, machine.portOf(listener));
 
   machine.kernel.setDescriptorLimit(2);
-  BOOST_TEST(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0) == -EMFILE);
+  BOOST_TEST(socketCalls().accept4(listener.get(), nullptr, nullptr, 0) == -EMFILE);
   machine.kernel.setDescriptorLimit(3);
-  const OwnedFd accepted(machine.kernel.accept4(listener.get(), nullptr, nullptr, 0));
+  const OwnedFd accepted(socketCalls().accept4(listener.get(), nullptr, nullptr, 0));
 
-  BOOST_TEST(accepted.get() >= SimulatedKernel::kFirstDescriptor);
+  BOOST_TEST(accepted.get() >= sim::Kernel::kFirstDescriptor);
 }
 
 BOOST_AUTO_TEST_CASE(a_port_belongs_to_one_listener) {
@@ -274,7 +281,7 @@ BOOST_AUTO_TEST_SUITE(readiness)
 BOOST_AUTO_TEST_CASE(a_level_is_reported_until_it_is_gone) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN);
 
   machine.send(far, "x");
@@ -288,7 +295,7 @@ BOOST_AUTO_TEST_CASE(a_level_is_reported_until_it_is_gone) {
 BOOST_AUTO_TEST_CASE(an_edge_is_reported_once_for_each_arrival) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN | EPOLLET);
 
   machine.send(far, "x");
@@ -302,7 +309,7 @@ BOOST_AUTO_TEST_CASE(an_edge_is_reported_once_for_each_arrival) {
 BOOST_AUTO_TEST_CASE(changing_the_interest_reports_an_edge_again) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN | EPOLLET);
   machine.send(far, "x");
   BOOST_TEST(machine.isReported(epoll));
@@ -315,7 +322,7 @@ BOOST_AUTO_TEST_CASE(changing_the_interest_reports_an_edge_again) {
 BOOST_AUTO_TEST_CASE(an_edge_tells_of_space_after_a_full_buffer) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLOUT | EPOLLET);
   BOOST_TEST(machine.isReported(epoll));
 
@@ -334,7 +341,7 @@ BOOST_AUTO_TEST_CASE(an_edge_tells_of_space_after_a_full_buffer) {
 BOOST_AUTO_TEST_CASE(interest_ends_with_the_file) {
   Machine machine;
   auto [near, far] = machine.kernel.pair(0);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN);
   machine.send(far, "x");
 
@@ -349,7 +356,7 @@ BOOST_AUTO_TEST_SUITE(time_and_chance)
 
 BOOST_AUTO_TEST_CASE(an_idle_wait_jumps_to_its_deadline) {
   Machine machine;
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   const TimePoint before = machine.kernel.now();
   const TimePoint realBefore = Clock::now();
 
@@ -361,13 +368,13 @@ BOOST_AUTO_TEST_CASE(an_idle_wait_jumps_to_its_deadline) {
 
 BOOST_AUTO_TEST_CASE(another_thread_ends_a_wait_without_limit) {
   Machine machine;
-  const OwnedFd epoll(machine.kernel.epollCreate());
-  const OwnedFd event(machine.kernel.eventfd());
+  const OwnedFd epoll(pollCalls().epollCreate());
+  const OwnedFd event(pollCalls().eventfd());
   machine.watch(epoll, event.get(), EPOLLIN);
-  std::thread other([&] { machine.kernel.signalEvent(event.get()); });
+  std::thread other([&] { pollCalls().signalEvent(event.get()); });
 
   std::array<epoll_event, 1> events;
-  const int count = machine.kernel.epollWait(epoll.get(), events, std::nullopt);
+  const int count = pollCalls().epollWait(epoll.get(), events, std::nullopt);
 
   other.join();
   BOOST_TEST(count == 1);
@@ -378,10 +385,10 @@ BOOST_AUTO_TEST_CASE(a_wait_that_nothing_can_end_is_a_deadlock) {
   std::vector<std::string> violations;
   machine.kernel.onViolation([&](const std::string& what) { violations.push_back(what); });
   machine.kernel.setDeadlockPatience(1ms);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
 
   std::array<epoll_event, 1> events;
-  machine.kernel.epollWait(epoll.get(), events, std::nullopt);
+  pollCalls().epollWait(epoll.get(), events, std::nullopt);
 
   BOOST_TEST_REQUIRE(violations.size() == 1);
   BOOST_TEST(violations[0].starts_with("simulated deadlock"));
@@ -393,9 +400,9 @@ BOOST_AUTO_TEST_CASE(closing_twice_is_a_violation) {
   machine.kernel.onViolation([&](const std::string& what) { violations.push_back(what); });
   const int fd = machine.socket().release();
 
-  machine.kernel.close(fd);
+  descriptorCalls().close(fd);
   BOOST_TEST(violations.empty());
-  machine.kernel.close(fd);
+  descriptorCalls().close(fd);
 
   BOOST_TEST(violations.size() == 1);
 }
@@ -404,9 +411,9 @@ namespace {
 
 // What a reader sees of 2,000 bytes under `seed`.
 std::vector<std::string> storyOf(std::uint64_t seed) {
-  Machine machine(Faults::benign(), seed);
+  Machine machine(sim::Faults::benign(), seed);
   auto [near, far] = machine.kernel.pair(0, AF_INET);
-  const OwnedFd epoll(machine.kernel.epollCreate());
+  const OwnedFd epoll(pollCalls().epollCreate());
   machine.watch(epoll, near.get(), EPOLLIN | EPOLLET);
   std::vector<std::string> story;
   std::size_t sent = 0;

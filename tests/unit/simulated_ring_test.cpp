@@ -1,9 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/uring/buffer_ring.h>
 #include <penstock/runtime/uring/ring.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/printing.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <poll.h>
 
@@ -27,8 +28,8 @@ using namespace std::chrono_literals;
 
 // A kernel with one ring and one connection, for one test.
 struct Machine {
-  explicit Machine(Faults faults = Faults::none(), std::uint64_t seed = 1)
-      : kernel(installSimulatedKernel(seed, faults)) {
+  explicit Machine(sim::Faults faults = sim::Faults::none(), std::uint64_t seed = 1)
+      : kernel(seed, faults) {
     kernel.onViolation([this](const std::string& what) { violations.push_back(what); });
     ring = std::make_unique<Ring>(ringCalls(), ringCalls().features());
     std::tie(near, far) = kernel.pair(0, AF_INET);
@@ -67,7 +68,7 @@ struct Machine {
 
   void sendFromFar(const std::string& text) {
     const iovec run{const_cast<char*>(text.data()), text.size()};
-    BOOST_REQUIRE_EQUAL(kernel.sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL), text.size());
+    BOOST_REQUIRE_EQUAL(socketCalls().sendmsg(far.get(), {&run, 1}, MSG_NOSIGNAL), text.size());
   }
 
   // The completions of one turn that waits for at least `least`, up to a virtual second.
@@ -79,7 +80,7 @@ struct Machine {
   }
 
   std::vector<std::string> violations;
-  SimulatedKernel& kernel;
+  sim::Kernel kernel;
   std::unique_ptr<Ring> ring;
   OwnedFd near, far;
   std::array<char, 100> into{};
@@ -103,6 +104,23 @@ BOOST_AUTO_TEST_CASE(a_receive_waits_for_bytes) {
   BOOST_TEST(completions[0].user_data == 1U);
   BOOST_TEST(completions[0].res == 5);
   BOOST_TEST(std::string(machine.into.data(), 5) == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(a_cancellation_that_fails_as_ordered_leaves_the_receive_in_flight) {
+  Machine machine;
+  machine.kernel.failNext(sim::Call::kCancel, EALREADY);
+  machine.receive(1);
+  machine.cancel(2, 1);
+
+  const auto refused = machine.enter(1);
+  machine.sendFromFar("hello");
+  const auto received = machine.enter(1);
+
+  BOOST_TEST_REQUIRE(refused.size() == 1);
+  BOOST_TEST(refused[0].user_data == 2U);
+  BOOST_TEST(refused[0].res == -EALREADY);
+  BOOST_TEST_REQUIRE(received.size() == 1);
+  BOOST_TEST(received[0].res == 5);
 }
 
 BOOST_AUTO_TEST_CASE(closing_a_descriptor_does_not_end_a_receive_in_flight) {
@@ -161,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_send_of_all_goes_on_as_the_reader_takes) {
   std::size_t received = 0;
   std::vector<io_uring_cqe> completions;
   for (int turns = 0; turns < 100 && completions.empty(); ++turns) {
-    received += static_cast<std::size_t>(machine.kernel.recv(machine.far.get(), taken, 0));
+    received += static_cast<std::size_t>(socketCalls().recv(machine.far.get(), taken, 0));
     completions = machine.enter();
   }
 
@@ -208,7 +226,7 @@ BOOST_AUTO_TEST_CASE(more_completions_than_the_queue_holds_are_kept) {
 }
 
 BOOST_AUTO_TEST_CASE(a_ring_is_made_smaller_where_memory_is_short) {
-  SimulatedKernel& kernel = installSimulatedKernel(1, Faults::none());
+  sim::Kernel kernel(1, sim::Faults::none());
 
   kernel.setLargestRing(128);
   const Ring ring(ringCalls(), ringCalls().features());
@@ -246,7 +264,7 @@ struct Race {
 };
 
 Race raceWith(std::uint64_t seed) {
-  Faults faults;
+  sim::Faults faults;
   faults.delay = faults.interrupted = 0.5;
   faults.lostCancel = 0.5;
   Machine machine(faults, seed);
@@ -264,10 +282,10 @@ Race raceWith(std::uint64_t seed) {
   }
   BOOST_REQUIRE_EQUAL(order.size(), 2U);
   race.inOrder = order[0] == 1;
-  machine.kernel.setFaults(Faults::none());
+  machine.kernel.setFaults(sim::Faults::none());
   machine.enter(1);  // A virtual second: what is late has arrived.
   std::array<std::byte, 10> rest;
-  const ssize_t left = machine.kernel.recv(machine.near.get(), rest, 0);
+  const ssize_t left = socketCalls().recv(machine.near.get(), rest, 0);
   BOOST_TEST(left == (race.received == 5 ? -EAGAIN : 5));  // Neither lost nor doubled.
   return race;
 }
@@ -313,7 +331,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_change_during_a_send_are_a_violation) {
 
   much.back() = 'y';
   std::vector<std::byte> taken(much.size());
-  machine.kernel.recv(machine.far.get(), taken, 0);
+  socketCalls().recv(machine.far.get(), taken, 0);
   machine.enter();
 
   BOOST_TEST(!machine.violations.empty());

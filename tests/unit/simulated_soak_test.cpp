@@ -5,8 +5,8 @@
 
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/uring/reactor.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/backend.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <algorithm>
 #include <array>
@@ -213,8 +213,8 @@ std::unique_ptr<Reactor> reactorOf(Backend family, Script& script) {
   return std::make_unique<uring::Reactor>(std::move(options));
 }
 
-void runScript(Backend family, std::uint64_t seed, const Faults& faults) {
-  SimulatedKernel& kernel = installSimulatedKernel(seed, faults);
+void runScript(Backend family, std::uint64_t seed, const sim::Faults& faults) {
+  sim::Kernel kernel(seed, faults);
   Script script(seed);
   if (seed % 2) kernel.setLargestRing(64);
   kernel.onViolation([&](const std::string& what) { script.fail(what); });
@@ -239,7 +239,7 @@ void runScript(Backend family, std::uint64_t seed, const Faults& faults) {
   }
 }
 
-void runScripts(Backend family, const Faults& faults) {
+void runScripts(Backend family, const sim::Faults& faults) {
   const char* text = std::getenv("PENSTOCK_TEST_SEEDS");
   const std::uint64_t seeds = text ? std::strtoull(text, nullptr, 10) : 50;
   const std::uint64_t first = testing::testSeed();
@@ -250,27 +250,27 @@ void runScripts(Backend family, const Faults& faults) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(epoll_keeps_its_promises_on_a_kernel_without_faults) {
-  runScripts(Backend::kEpoll, Faults::none());
+  runScripts(Backend::kEpoll, sim::Faults::none());
 }
 
 BOOST_AUTO_TEST_CASE(uring_keeps_its_promises_on_a_kernel_without_faults) {
-  runScripts(Backend::kUring, Faults::none());
+  runScripts(Backend::kUring, sim::Faults::none());
 }
 
 BOOST_AUTO_TEST_CASE(epoll_keeps_its_promises_under_benign_faults) {
-  runScripts(Backend::kEpoll, Faults::benign());
+  runScripts(Backend::kEpoll, sim::Faults::benign());
 }
 
 BOOST_AUTO_TEST_CASE(uring_keeps_its_promises_under_benign_faults) {
-  runScripts(Backend::kUring, Faults::benign());
+  runScripts(Backend::kUring, sim::Faults::benign());
 }
 
 BOOST_AUTO_TEST_CASE(epoll_keeps_its_promises_while_connections_are_reset) {
-  runScripts(Backend::kEpoll, Faults::hostile());
+  runScripts(Backend::kEpoll, sim::Faults::hostile());
 }
 
 BOOST_AUTO_TEST_CASE(uring_keeps_its_promises_while_connections_are_reset) {
-  runScripts(Backend::kUring, Faults::hostile());
+  runScripts(Backend::kUring, sim::Faults::hostile());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

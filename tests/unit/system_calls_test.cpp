@@ -1,5 +1,10 @@
 // SystemCalls: each does what its name says and returns -errno for a failure.
 #include <penstock/runtime/owned_fd.h>
+#include <penstock/runtime/system/clock_calls.h>
+#include <penstock/runtime/system/descriptor_calls.h>
+#include <penstock/runtime/system/pipe_calls.h>
+#include <penstock/runtime/system/poll_calls.h>
+#include <penstock/runtime/system/socket_calls.h>
 #include <penstock/runtime/system/system_calls.h>
 #include <penstock/tests/support/printing.h>
 #include <penstock/tests/support/stream_pair.h>
@@ -29,8 +34,10 @@ namespace {
 
 constexpr int kNoDescriptor = -1;
 
+struct AllCalls : ClockCalls, DescriptorCalls, PipeCalls, PollCalls, SocketCalls {};
+
 struct CallsFixture {
-  SystemCalls calls;
+  AllCalls calls;
 
   std::string receive(int fd) {
     std::array<std::byte, 64> buffer{};
@@ -221,23 +228,39 @@ BOOST_AUTO_TEST_SUITE_END()
 
 namespace {
 
-class NoSockets final : public SystemCalls {
+class NoSockets final : public SocketCalls {
  public:
   int socket(int, int, int) noexcept override { return -EPERM; }
 };
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_test_can_stand_in_for_the_system_calls_of_the_process) {
+BOOST_AUTO_TEST_CASE(a_test_can_stand_in_for_one_shape_of_the_system_calls) {
   NoSockets none;
-  SystemCalls* before = replaceSystemCalls(&none);
-  BOOST_TEST(&systemCalls() == &none);
-  BOOST_TEST(systemCalls().socket(AF_INET, SOCK_STREAM, 0) == -EPERM);
+  PollCalls& kernel = pollCalls();
 
-  BOOST_TEST(replaceSystemCalls(before) == &none);
+  const SystemCalls before = replaceSystemCalls({.socket = &none});
+  BOOST_TEST(&socketCalls() == &none);
+  BOOST_TEST(&pollCalls() == &kernel);
+  BOOST_TEST(socketCalls().socket(AF_INET, SOCK_STREAM, 0) == -EPERM);
 
-  const OwnedFd fd(systemCalls().socket(AF_INET, SOCK_STREAM, 0));
+  BOOST_TEST(replaceSystemCalls(before).socket == &none);
+  const OwnedFd fd(socketCalls().socket(AF_INET, SOCK_STREAM, 0));
   BOOST_TEST(static_cast<bool>(fd));
+}
+
+BOOST_AUTO_TEST_CASE(a_test_can_stand_in_for_all_shapes_at_once) {
+  AllCalls all;
+
+  const SystemCalls before = replaceSystemCalls({&all, &all, &all, &all, &all});
+
+  BOOST_TEST(&clockCalls() == &all);
+  BOOST_TEST(&descriptorCalls() == &all);
+  BOOST_TEST(&pipeCalls() == &all);
+  BOOST_TEST(&pollCalls() == &all);
+  BOOST_TEST(&socketCalls() == &all);
+  replaceSystemCalls(before);
+  BOOST_TEST(&pipeCalls() != &all);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

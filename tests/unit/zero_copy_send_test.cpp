@@ -1,8 +1,8 @@
 // What is sent without a copy, and what is learned from the kernel's reports, on a simulated one.
 #include <penstock/runtime/uring/ring_calls.h>
+#include <penstock/sim/kernel.h>
 #include <penstock/tests/support/backend.h>
 #include <penstock/tests/support/reactor_fixture.h>
-#include <penstock/tests/support/simulated_kernel.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -57,15 +57,15 @@ class CountingCalls final : public uring::RingCalls {
   RingCalls& next_;
 };
 
-Faults reporting(bool copied) {
-  Faults faults = Faults::none();
+sim::Faults reporting(bool copied) {
+  sim::Faults faults = sim::Faults::none();
   faults.copied = copied ? 1 : 0;
   return faults;
 }
 
 struct Scene {
-  explicit Scene(const Faults& faults, std::uint32_t featuresOff = 0)
-      : kernel(installSimulatedKernel(testSeed(), faults)),
+  explicit Scene(const sim::Faults& faults, std::uint32_t featuresOff = 0)
+      : kernel(testSeed(), faults),
         calls(std::make_unique<CountingCalls>()),
         loop(options(featuresOff)) {
     loop.connect(client, server);
@@ -93,7 +93,7 @@ struct Scene {
     return calls->notCopied > before;
   }
 
-  SimulatedKernel& kernel;
+  sim::Kernel kernel;
   std::unique_ptr<CountingCalls> calls;
   Recorder client, server;
   ReactorFixture loop;
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(without_the_kernels_feature_every_send_copies) {
 }
 
 BOOST_AUTO_TEST_CASE(more_than_may_be_in_flight_are_sent_with_a_copy) {
-  Faults late = reporting(false);
+  sim::Faults late = reporting(false);
   late.delay = 0.9;
   Scene scene(late);
 
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(more_than_may_be_in_flight_are_sent_with_a_copy) {
 
 // The simulated kernel ends the program if bytes that it still looks at change or go.
 BOOST_AUTO_TEST_CASE(bytes_are_kept_for_the_kernel_when_the_connection_goes) {
-  Faults late = reporting(false);
+  sim::Faults late = reporting(false);
   late.delay = 0.9;
   Scene scene(late);
   bool lost = false;
