@@ -16,11 +16,6 @@ bool WatchedRing::takeNewWrite() {
   return write_ && std::exchange(write_->isNew, false) && write_->length > 0;
 }
 
-bool WatchedRing::allCancelled() const {
-  return !(read_ && !cancelled_.contains(*read_)) &&
-         !(write_ && !cancelled_.contains(write_->userData));
-}
-
 int WatchedRing::setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept {
   return below_->setup(entries, ring, params);
 }
@@ -28,6 +23,7 @@ int WatchedRing::setup(unsigned entries, io_uring& ring, io_uring_params& params
 int WatchedRing::enter(io_uring& ring, unsigned submit, unsigned waitFor, unsigned flags,
                        std::optional<Duration> timeout) noexcept {
   noteSubmissions(ring);
+  if (std::exchange(cancelsAgain_, false)) submit += submitCancels(ring);
   const int result = below_->enter(ring, submit, waitFor, flags, timeout);
   noteCompletions(ring);
   return result;
@@ -63,6 +59,17 @@ void WatchedRing::noteSubmission(io_uring_sqe& entry) {
   std::size_t length = 0;
   for (std::size_t i = 0; i < message.msg_iovlen; ++i) length += message.msg_iov[i].iov_len;
   write_ = Write{entry.user_data, length};
+}
+
+unsigned WatchedRing::submitCancels(io_uring& ring) {
+  for (const std::uint64_t userData : cancelled_) {
+    io_uring_sqe& entry = ring.sq.sqes[ring.sq.sqe_tail++ & ring.sq.ring_mask];
+    io_uring_prep_cancel64(&entry, userData, 0);
+    entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  }
+  io_uring_smp_store_release(ring.sq.ktail, ring.sq.sqe_tail);
+  submitted_ = ring.sq.sqe_tail;
+  return static_cast<unsigned>(cancelled_.size());
 }
 
 void WatchedRing::noteCompletions(const io_uring& ring) {

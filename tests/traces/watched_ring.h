@@ -34,8 +34,8 @@ class WatchedRing final : public uring::RingCalls {
   // Whether a write of bytes was submitted since the last call and is in flight.
   bool takeNewWrite();
 
-  // Whether all that is in flight was cancelled.
-  bool allCancelled() const;
+  // Cancels once more what was cancelled and is in flight all the same, at the next turn.
+  void cancelAgain() noexcept { cancelsAgain_ = true; }
 
   int setup(unsigned entries, io_uring& ring, io_uring_params& params) noexcept override;
   void exit(io_uring& ring) noexcept override { below_->exit(ring); }
@@ -48,6 +48,7 @@ class WatchedRing final : public uring::RingCalls {
   void noteSubmissions(io_uring& ring);
   void noteSubmission(io_uring_sqe& entry);
   void noteCompletions(const io_uring& ring);
+  unsigned submitCancels(io_uring& ring);
 
   Application& application_;
   uring::RingCalls* below_;
@@ -57,6 +58,7 @@ class WatchedRing final : public uring::RingCalls {
   std::optional<std::uint64_t> read_;
   std::optional<Write> write_;
   std::set<std::uint64_t> cancelled_;
+  bool cancelsAgain_ = false;
 };
 
 }  // namespace penstock::traces
