@@ -87,7 +87,7 @@ Bytes Connection::nextPiece(Bytes bytes) const noexcept {
 // alone.
 void Connection::hold(Block& block, Bytes bytes) {
   try {
-    if (!held_) held_ = reactor().takeHolder();
+    if (!held_) held_ = reactor().takeHeldInput();
     if (bytes.size() <= kHeldAsCopy) return held_->appendCopy(bytes);
     const BufferPool::Lending lending(reactor().buffers(), block, bytes);
     held_->append(bytes);

@@ -26,11 +26,11 @@ ListenerBase::ListenerBase(ReactorBase& reactor, OwnedFd fd, ProtocolFactory fac
       fd_(std::move(fd)),
       factory_(std::move(factory)),
       atEnd_(std::move(atEnd)),
-      relief_(reactor,
-              [this] {
-                relieving_ = false;
-                update();
-              }),
+      backoff_(reactor,
+               [this] {
+                 backingOff_ = false;
+                 update();
+               }),
       group_(nullptr) {
   if (!factory_) throw std::invalid_argument("a listener needs a protocol factory");
   group_ = new ConnectionGroup(
@@ -51,7 +51,7 @@ void ListenerBase::begin() {
 // --- When to accept ------------------------------------------------------------------------------
 
 bool ListenerBase::mayAccept() const noexcept {
-  return fd_ && !drain_ && !paused_ && !relieving_ && !over_ && room() > 0;
+  return fd_ && !drain_ && !paused_ && !backingOff_ && !over_ && room() > 0;
 }
 
 std::size_t ListenerBase::room() const noexcept {
@@ -100,10 +100,10 @@ void ListenerBase::connectionOver() {
 
 void ListenerBase::accepted(OwnedFd fd, const SocketAddress& peer) noexcept {
   ++reactor_.counters().accepted;
-  fd = relief_.admit(std::move(fd));
+  fd = backoff_.admit(std::move(fd));
   if (!fd) {
     ++reactor_.counters().acceptsShed;
-    return relieve();
+    return backOff();
   }
   if (collecting_ || delivering_) return keepForLater({std::move(fd), peer});
   delivering_ = true;
@@ -153,22 +153,22 @@ void ListenerBase::deliver(Accepted accepted) noexcept {
 
 void ListenerBase::acceptFailed(long error, bool othersInFlight) {
   if (!mayAccept()) return;  // More of what is known already.
-  switch (relief_.failed(error, othersInFlight)) {
-    case AcceptRelief::Advice::kGoOn:
+  switch (backoff_.failed(error, othersInFlight)) {
+    case AcceptBackoff::Advice::kGoOn:
       return;
-    case AcceptRelief::Advice::kPause:
-      return relieve();
-    case AcceptRelief::Advice::kGiveUp:
+    case AcceptBackoff::Advice::kPause:
+      return backOff();
+    case AcceptBackoff::Advice::kGiveUp:
       return fail(error);
   }
 }
 
 void ListenerBase::nothingToAccept() {
-  if (!relief_.recovered()) relieve();
+  if (!backoff_.recovered()) backOff();
 }
 
-void ListenerBase::relieve() {
-  relieving_ = true;
+void ListenerBase::backOff() {
+  backingOff_ = true;
   update();
 }
 

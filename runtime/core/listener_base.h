@@ -1,7 +1,7 @@
 // ListenerBase: what the listeners of both families share, which is all but accepting itself.
 #pragma once
 
-#include <penstock/runtime/core/accept_relief.h>
+#include <penstock/runtime/core/accept_backoff.h>
 #include <penstock/runtime/core/connection_group.h>
 #include <penstock/runtime/core/reactor_object.h>
 #include <penstock/runtime/listener.h>
@@ -85,7 +85,7 @@ class ListenerBase : public Listener, public ReactorObject {
   void deliverTaken() noexcept;
   void deliver(Accepted accepted) noexcept;
   void keepForLater(Accepted accepted) noexcept;
-  void relieve();
+  void backOff();
   void fail(long error);
   void tellLost(std::error_code why) noexcept;
   void close();
@@ -101,14 +101,14 @@ class ListenerBase : public Listener, public ReactorObject {
   Callback atEnd_;
   AcceptHook hook_;
   ListenerLostHandler lost_;
-  AcceptRelief relief_;
+  AcceptBackoff backoff_;
   ConnectionGroup* group_;
   std::size_t mostConnections_ = kNoLimit;
   std::vector<Accepted> taken_;  // While neither hook nor factory may be called.
   std::unique_ptr<Drain> drain_;
   bool accepting_ = false;
   bool paused_ = false;      // By its owner.
-  bool relieving_ = false;   // Until the relief calls back.
+  bool backingOff_ = false;  // Until the backoff calls back.
   bool over_ = false;        // It accepts nothing any more, for good.
   bool collecting_ = false;  // What is accepted now is delivered later.
   bool delivering_ = false;  // Hook or factory are being called.

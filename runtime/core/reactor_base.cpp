@@ -23,7 +23,7 @@ namespace {
 constexpr Duration kEndLimit = std::chrono::seconds(5);
 
 // How long one turn waits for it.
-constexpr Duration kPatience = std::chrono::milliseconds(100);
+constexpr Duration kWaitOfATurn = std::chrono::milliseconds(100);
 
 // How long a connection does not write when the kernel is short of memory.
 constexpr Duration kStallPause = std::chrono::milliseconds(10);
@@ -53,7 +53,7 @@ ReactorBase::ReactorBase(ReactorOptions options)
       options_(std::move(options)) {
   if (!options_.log) options_.log = logToStderr();
   buffers_.setLimit(options_.bufferLimit);
-  holders_.reserve(kHoldersKept);
+  heldInputs_.reserve(kHeldInputsKept);
 }
 
 Reactor::~Reactor() = default;
@@ -85,7 +85,7 @@ void ReactorBase::end() {
   const TimePoint limit = now() + kEndLimit;
   for (unsigned rounds = 0; disconnectMore(rounds) && !impatient_;) {
     turn(Duration::zero());
-    if (objects_.empty() && !retired_.empty() && !impatient_) turn(kPatience);
+    if (objects_.empty() && !retired_.empty() && !impatient_) turn(kWaitOfATurn);
     if (now() < limit) continue;
     impatient_ = true;
     log("penstock: the kernel did not let go of all buffers within 5 s of the end of run()");
@@ -195,15 +195,15 @@ void ReactorBase::retire(ReactorObject& object) noexcept {
   retired_.pushBack(object);
 }
 
-std::unique_ptr<WriteBuffer> ReactorBase::takeHolder() {
-  if (holders_.empty()) return std::make_unique<WriteBuffer>(buffers_);
-  std::unique_ptr<WriteBuffer> holder = std::move(holders_.back());
-  holders_.pop_back();
-  return holder;
+std::unique_ptr<WriteBuffer> ReactorBase::takeHeldInput() {
+  if (heldInputs_.empty()) return std::make_unique<WriteBuffer>(buffers_);
+  std::unique_ptr<WriteBuffer> held = std::move(heldInputs_.back());
+  heldInputs_.pop_back();
+  return held;
 }
 
-void ReactorBase::giveBack(std::unique_ptr<WriteBuffer> holder) noexcept {
-  if (holders_.size() < kHoldersKept) holders_.push_back(std::move(holder));
+void ReactorBase::giveBack(std::unique_ptr<WriteBuffer> held) noexcept {
+  if (heldInputs_.size() < kHeldInputsKept) heldInputs_.push_back(std::move(held));
 }
 
 void ReactorBase::writeSoon(LoopObject& object) noexcept { writers_.pushBack(object); }

@@ -90,8 +90,8 @@ class PENSTOCK_API ReactorBase : public Reactor {
   };
 
   // What a connection holds of what it has received. Give it back empty. May throw std::bad_alloc.
-  std::unique_ptr<WriteBuffer> takeHolder();
-  void giveBack(std::unique_ptr<WriteBuffer> holder) noexcept;
+  std::unique_ptr<WriteBuffer> takeHeldInput();
+  void giveBack(std::unique_ptr<WriteBuffer> held) noexcept;
 
   // What is counted as it happens.
   Stats& counters() noexcept { return counters_; }
@@ -176,7 +176,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
     Callback callback;
   };
 
-  static constexpr std::size_t kHoldersKept = 64;
+  static constexpr std::size_t kHeldInputsKept = 64;
 
   void takeThread();
   [[noreturn]] static void refuseThread();
@@ -211,7 +211,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   IntrusiveList<ReactorObject, InReactor> disconnecting_;  // By the disconnectAll() that runs.
   IntrusiveList<ReactorObject, InReactor> retired_;
   IntrusiveList<LoopObject, InDeferred> deferred_;
-  std::vector<std::unique_ptr<WriteBuffer>> holders_;  // Not in use.
+  std::vector<std::unique_ptr<WriteBuffer>> heldInputs_;  // Not in use.
   std::vector<Trigger> triggers_;
   TriggerId lastTrigger_ = 0;
   std::unique_ptr<SignalWatch> signals_;

@@ -18,18 +18,20 @@ namespace penstock::epoll {
 // Its mirror is uring::FileHandle. Twisted: abstract.FileDescriptor.
 class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
  public:
-  void ready(std::uint32_t events) final;
-  void readyFailed() noexcept final {
-    connectionLost(std::make_error_code(std::errc::not_enough_memory));
-  }
   void flush() final { doWrite(); }
-  bool inUseByKernel() const noexcept final { return false; }
 
   // Reads once, if it may.
   void doRead();
 
+  bool inUseByKernel() const noexcept final { return false; }
+
   // Sends what it can, without deciding what follows from it.
   void doWriteEarly();
+
+  void ready(std::uint32_t events) final;
+  void readyFailed() noexcept final {
+    connectionLost(std::make_error_code(std::errc::not_enough_memory));
+  }
 
  protected:
   FileDescriptor(Reactor& reactor, OwnedFd fd, std::unique_ptr<Protocol> protocol);
@@ -49,6 +51,7 @@ class PENSTOCK_API FileDescriptor : public Connection, public ReadyHandler {
   virtual ssize_t writeSome(std::span<const iovec> from) = 0;
 
  private:
+  // Many small ones are worth it here: they lie on the stack for the time of a system call.
   static constexpr std::size_t kMostRunsPerWrite = 64;
   static constexpr std::uint8_t kFullReadsForBulk = 2;
 

@@ -1,5 +1,5 @@
 #include <penstock/runtime/epoll/acceptor.h>
-#include <penstock/runtime/epoll/connector.h>
+#include <penstock/runtime/epoll/connect.h>
 #include <penstock/runtime/epoll/file_descriptor.h>
 #include <penstock/runtime/epoll/reactor.h>
 #include <penstock/runtime/epoll/stream.h>
@@ -54,7 +54,7 @@ Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory, Callback at
 
 PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                      ConnectHandler handler) {
-  return Connector::open(*this, std::move(fd), to, length, std::move(handler));
+  return Connect::open(*this, std::move(fd), to, length, std::move(handler));
 }
 
 penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {

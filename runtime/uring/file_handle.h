@@ -51,8 +51,8 @@ class PENSTOCK_API FileHandle : public Connection,
   void stopReading() final;
   void startWriting() final;
   void stopForLending() final;
-  void watchForHangUp() final;
   void continueAfterLending() final;
+  void watchForHangUp() final;
 
   // Prepare it, with the operation and the flags that the descriptor's kind has for it.
   virtual void prepareRead(io_uring_sqe& entry, const ReadRequest& request) = 0;

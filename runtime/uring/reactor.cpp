@@ -4,7 +4,7 @@
 #include <penstock/runtime/system/poll_calls.h>
 #include <penstock/runtime/uring/acceptor.h>
 #include <penstock/runtime/uring/buffer_ring.h>
-#include <penstock/runtime/uring/connector.h>
+#include <penstock/runtime/uring/connect.h>
 #include <penstock/runtime/uring/file_handle.h>
 #include <penstock/runtime/uring/reactor.h>
 #include <penstock/runtime/uring/ring.h>
@@ -134,17 +134,17 @@ Reactor::Memory Reactor::memory() const noexcept {
 // A ring that defers its work does not wake who sleeps in poll(2) on it: the work that would make
 // it readable is run by nobody. An event is signalled when such work comes.
 int Reactor::pollDescriptor() const noexcept {
-  if (!announcement_ && (ring_->setupFlags() & IORING_SETUP_DEFER_TASKRUN)) announceWork();
-  return announcement_ ? announcement_.get() : ring_->fd();
+  if (!foreignLoopEvent_ && (ring_->setupFlags() & IORING_SETUP_DEFER_TASKRUN)) tellForeignLoop();
+  return foreignLoopEvent_ ? foreignLoopEvent_.get() : ring_->fd();
 }
 
-void Reactor::announceWork() const noexcept {
+void Reactor::tellForeignLoop() const noexcept {
   const int event = pollCalls().eventfd();
   if (event < 0) return;
   OwnedFd owner(event);
   if (ring_->registerEvent(event) < 0) return;
-  announced_ = event;
-  announcement_ = std::move(owner);
+  wakesForeignLoop_ = event;
+  foreignLoopEvent_ = std::move(owner);
   pollCalls().signalEvent(event);  // For what came before.
 }
 
@@ -164,7 +164,7 @@ Listener& Reactor::makeListener(OwnedFd fd, ProtocolFactory factory, Callback at
 
 PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t length,
                                      ConnectHandler handler) {
-  return Connector::open(*this, std::move(fd), to, length, std::move(handler));
+  return Connect::open(*this, std::move(fd), to, length, std::move(handler));
 }
 
 penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {
@@ -219,7 +219,7 @@ void Reactor::poll(std::optional<Duration> timeout) {
   answered.append(answering_);
   const bool wait = !(timeout && *timeout <= Duration::zero()) && !ring_->hasCompletions();
   ++turn_;
-  if (announcement_) pollCalls().clearEvent(announcement_.get());  // First: more may come.
+  if (foreignLoopEvent_) pollCalls().clearEvent(foreignLoopEvent_.get());  // First: more may come.
   ring_->enter(wait ? 1 : 0, timeout);
   bringsSeveral_ = ring_->completions() >= kSeveral;
   bool any = false;
@@ -228,9 +228,9 @@ void Reactor::poll(std::optional<Duration> timeout) {
     complete(completion);
   });
   readOn(answered);
-  feedStarved();
+  resumeStarved();
   // The kernel runs its deferred work in portions and tells of the first only.
-  if (any && announcement_) pollCalls().signalEvent(announcement_.get());
+  if (any && foreignLoopEvent_) pollCalls().signalEvent(foreignLoopEvent_.get());
 }
 
 void Reactor::readAfterAnswers(FileHandle& handle) noexcept { answering_.pushBack(handle); }
@@ -246,7 +246,7 @@ void Reactor::readOn(IntrusiveList<FileHandle, InDeferred>& answered) noexcept {
 
 void Reactor::deferUntilBuffersReturn(FileHandle& handle) noexcept { starved_.pushBack(handle); }
 
-void Reactor::feedStarved() noexcept {
+void Reactor::resumeStarved() noexcept {
   if (receiveRing_ && !receiveRing_->anyWithKernel()) return;
   for (std::size_t i = blockReads_; i < kMostBlockReads && !starved_.empty(); ++i) {
     deferToNextTurn(starved_.popFront());
@@ -283,7 +283,7 @@ void Reactor::addStats(Stats& stats) const noexcept {
 // The kernel does not signal one event from inside another's: it puts that off, for milliseconds.
 void Reactor::wake() noexcept {
   pollCalls().signalEvent(event_.get());
-  if (const int event = announced_; event >= 0) pollCalls().signalEvent(event);
+  if (const int event = wakesForeignLoop_; event >= 0) pollCalls().signalEvent(event);
 }
 
 void Reactor::awaitWake() {

@@ -61,7 +61,7 @@ class PENSTOCK_API Reactor : public ReactorBase {
   // A message that sends `runs`, good until the next turn: for the entry being prepared.
   msghdr& messageOf(std::span<const iovec> runs) noexcept;
 
-  // How many runs a message may have.
+  // How many runs a message may have. Each place in the submission queue has room for so many.
   static constexpr std::size_t kMostRunsPerWrite = 16;
 
   // How much a small read brings at most: the size of a shared receive buffer.
@@ -136,10 +136,10 @@ class PENSTOCK_API Reactor : public ReactorBase {
   io_uring_sqe& nextEntry();
   void attach(io_uring_sqe& entry, Operation& operation) noexcept;
   void complete(const io_uring_cqe& completion) noexcept;
-  void feedStarved() noexcept;
+  void resumeStarved() noexcept;
   void readOn(IntrusiveList<FileHandle, InDeferred>& answered) noexcept;
   void awaitWake();
-  void announceWork() const noexcept;
+  void tellForeignLoop() const noexcept;
   void awaitZeroCopySends();
   bool entersHere() noexcept;
   bool finishWake() noexcept;
@@ -157,8 +157,8 @@ class PENSTOCK_API Reactor : public ReactorBase {
   IntrusiveList<FileHandle, InDeferred> answering_;
   unsigned place_ = 0;  // That of the entry being prepared.
   OwnedFd event_;
-  mutable OwnedFd announcement_;  // Readable while there is work; only for a foreign loop.
-  mutable std::atomic<int> announced_{-1};  // The same, for wake().
+  mutable OwnedFd foreignLoopEvent_;  // Readable while there is work; only for a foreign loop.
+  mutable std::atomic<int> wakesForeignLoop_{-1};  // The same, for wake().
   OperationOf<Reactor, &Reactor::woken> wake_{*this};
   std::unique_ptr<ZeroCopySends> zeroCopySends_;
   std::size_t zeroCopyFrom_ = 0;

@@ -23,7 +23,7 @@ PROGRAMS = ("consumer", "own_stream")
 STRICT = ["-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 # Headers that only the library itself includes.
-PRIVATE_HEADERS = {"accept_relief.h", "connection_group.h", "fork_gate.h", "listener_base.h",
+PRIVATE_HEADERS = {"accept_backoff.h", "connection_group.h", "fork_gate.h", "listener_base.h",
                    "lookup_queue.h", "relay_end.h", "relay_state.h", "signal_watch.h",
                    "sigpipe_block.h", "socket_file.h", "splice_pipe.h", "system_calls.h",
                    "unix_connects.h"}

@@ -1,4 +1,4 @@
-#include <penstock/runtime/epoll/connector.h>
+#include <penstock/runtime/epoll/connect.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/socket_calls.h>
 
@@ -7,30 +7,30 @@
 
 namespace penstock::epoll {
 
-Connector::Connector(Reactor& reactor, OwnedFd fd, ConnectHandler handler)
+Connect::Connect(Reactor& reactor, OwnedFd fd, ConnectHandler handler)
     : reactor_(reactor),
       fd_(std::move(fd)),
       handler_(std::move(handler)),
       failure_(reactor, [this] { finish(errorOf(error_)); }) {}
 
-PendingConnect& Connector::open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
-                                ConnectHandler handler) {
-  auto* connector = new Connector(reactor, std::move(fd), std::move(handler));
-  reactor.adopt(*connector);
+PendingConnect& Connect::open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+                              ConnectHandler handler) {
+  auto* connect = new Connect(reactor, std::move(fd), std::move(handler));
+  reactor.adopt(*connect);
   int result;
   do {
-    result = socketCalls().connect(connector->fd_.get(), to, length);
+    result = socketCalls().connect(connect->fd_.get(), to, length);
   } while (result == -EINTR);
   if (result == 0 || result == -EINPROGRESS) {
-    result = reactor.tryAddHandler(connector->fd_.get(), EPOLLOUT, *connector);
+    result = reactor.tryAddHandler(connect->fd_.get(), EPOLLOUT, *connect);
   }
-  if (result == 0) return *connector;
-  connector->error_ = result;
-  connector->failure_.arm(Duration::zero());
-  return *connector;
+  if (result == 0) return *connect;
+  connect->error_ = result;
+  connect->failure_.arm(Duration::zero());
+  return *connect;
 }
 
-void Connector::ready(std::uint32_t) {
+void Connect::ready(std::uint32_t) {
   if (!handler_) return;
   int error = 0;
   socklen_t length = sizeof error;
@@ -38,29 +38,29 @@ void Connector::ready(std::uint32_t) {
   finish(errorOf(-error));
 }
 
-void Connector::cancel() {
+void Connect::cancel() {
   if (!handler_ || reactor_.inForkedChild()) return;
   handler_ = nullptr;
   giveUp();
   close();
 }
 
-void Connector::disconnectFromReactor() noexcept {
+void Connect::disconnectFromReactor() noexcept {
   giveUp();
   finish(ConnectionError::kLost);
 }
 
 // Copies of the descriptor, as in a child that was forked meanwhile, would go on connecting.
-void Connector::giveUp() noexcept { socketCalls().shutdown(fd_.get(), SHUT_RDWR); }
+void Connect::giveUp() noexcept { socketCalls().shutdown(fd_.get(), SHUT_RDWR); }
 
 // While there are copies, closing our number does not end the watch (epoll(7)).
-void Connector::close() noexcept {
+void Connect::close() noexcept {
   failure_.cancel();
   if (fd_) reactor_.removeHandler(std::move(fd_)).reset();
   reactor_.retire(*this);
 }
 
-void Connector::finish(std::error_code why) {
+void Connect::finish(std::error_code why) {
   ConnectHandler handler = std::move(handler_);
   OwnedFd fd = why ? OwnedFd() : reactor_.removeHandler(std::move(fd_));
   close();

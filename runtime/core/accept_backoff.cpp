@@ -1,4 +1,4 @@
-#include <penstock/runtime/core/accept_relief.h>
+#include <penstock/runtime/core/accept_backoff.h>
 #include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/descriptor_calls.h>
@@ -63,12 +63,12 @@ Kind kindOf(long error) noexcept {
 
 }  // namespace
 
-AcceptRelief::AcceptRelief(ReactorBase& reactor, Callback retry)
+AcceptBackoff::AcceptBackoff(ReactorBase& reactor, Callback retry)
     : reactor_(reactor),
       reserve_(descriptorCalls().openReserve()),
       retry_(reactor, std::move(retry)) {}
 
-AcceptRelief::Advice AcceptRelief::failed(long error, bool othersInFlight) {
+AcceptBackoff::Advice AcceptBackoff::failed(long error, bool othersInFlight) {
   switch (kindOf(error)) {
     case Kind::kInterrupted:
       return Advice::kGoOn;
@@ -90,7 +90,7 @@ AcceptRelief::Advice AcceptRelief::failed(long error, bool othersInFlight) {
 }
 
 // One of several accepts gets what the reserve has left; the others fail once more.
-AcceptRelief::Advice AcceptRelief::shed(bool othersInFlight) {
+AcceptBackoff::Advice AcceptBackoff::shed(bool othersInFlight) {
   if (reserve_) {
     reserve_.reset();
     return Advice::kGoOn;
@@ -98,7 +98,7 @@ AcceptRelief::Advice AcceptRelief::shed(bool othersInFlight) {
   return othersInFlight && ++failuresInARow_ < kMostFailuresInARow ? Advice::kGoOn : pause();
 }
 
-OwnedFd AcceptRelief::admit(OwnedFd accepted) {
+OwnedFd AcceptBackoff::admit(OwnedFd accepted) {
   failuresInARow_ = 0;
   if (reserve_) {
     inTrouble_ = false;
@@ -111,7 +111,7 @@ OwnedFd AcceptRelief::admit(OwnedFd accepted) {
   return {};
 }
 
-bool AcceptRelief::recovered() {
+bool AcceptBackoff::recovered() {
   if (reserve_) return true;
   reserve_.reset(descriptorCalls().openReserve());
   if (!reserve_) static_cast<void>(pause());
@@ -119,7 +119,7 @@ bool AcceptRelief::recovered() {
 }
 
 // Where there is not even memory to wait, a listener must not end for that.
-AcceptRelief::Advice AcceptRelief::pause() {
+AcceptBackoff::Advice AcceptBackoff::pause() {
   if (!reserve_) reserve_.reset(descriptorCalls().openReserve());
   try {
     retry_.arm(kPause);
@@ -129,7 +129,7 @@ AcceptRelief::Advice AcceptRelief::pause() {
   }
 }
 
-void AcceptRelief::logOnce(long error, std::string_view whatNow) try {
+void AcceptBackoff::logOnce(long error, std::string_view whatNow) try {
   if (std::exchange(inTrouble_, true)) return;
   reactor_.log("penstock: cannot accept connections: " + errorOf(error).message() + "; " +
                std::string(whatNow));

@@ -1,4 +1,4 @@
-// AcceptRelief: how a listener survives what accepting can fail with.
+// AcceptBackoff: how a listener survives what accepting can fail with.
 #pragma once
 
 #include <penstock/runtime/owned_fd.h>
@@ -15,10 +15,10 @@ class ReactorBase;
 // takes the reserve back. Then the listener pauses. It also pauses when memory is short, and when
 // what should concern one connection fails again and again. One log line for each such episode.
 // Twisted: tcp._FileDescriptorReservation.
-class AcceptRelief {
+class AcceptBackoff {
  public:
   // `retry` is called when the pause is over.
-  AcceptRelief(ReactorBase& reactor, Callback retry);
+  AcceptBackoff(ReactorBase& reactor, Callback retry);
 
   // What to do about a failed accept.
   enum class Advice {

@@ -1,11 +1,11 @@
-// epoll::Connector: a connect under way.
+// epoll::Connect: a connect under way.
 #pragma once
 
 #include <penstock/runtime/epoll/reactor.h>
 
 namespace penstock::epoll {
 
-class Connector final : public PendingConnect, public ReactorObject, public ReadyHandler {
+class Connect final : public PendingConnect, public ReactorObject, public ReadyHandler {
  public:
   // Owned by `reactor` from here on.
   static PendingConnect& open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
@@ -18,7 +18,7 @@ class Connector final : public PendingConnect, public ReactorObject, public Read
   bool inUseByKernel() const noexcept override { return false; }
 
  private:
-  Connector(Reactor& reactor, OwnedFd fd, ConnectHandler handler);
+  Connect(Reactor& reactor, OwnedFd fd, ConnectHandler handler);
   void finish(std::error_code why);
   void giveUp() noexcept;
   void close() noexcept;

@@ -1,4 +1,4 @@
-// uring::Connector: a connect under way.
+// uring::Connect: a connect under way.
 #pragma once
 
 #include <penstock/runtime/uring/operation.h>
@@ -8,7 +8,7 @@
 
 namespace penstock::uring {
 
-class Connector final : public PendingConnect, public ReactorObject {
+class Connect final : public PendingConnect, public ReactorObject {
  public:
   // Owned by `reactor` from here on.
   static PendingConnect& open(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
@@ -20,8 +20,8 @@ class Connector final : public PendingConnect, public ReactorObject {
   bool inUseByKernel() const noexcept override { return connect_.inFlight(); }
 
  private:
-  Connector(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
-            ConnectHandler handler);
+  Connect(Reactor& reactor, OwnedFd fd, const sockaddr* to, socklen_t length,
+          ConnectHandler handler);
   void connected(int result, std::uint32_t flags);
   void finish(std::error_code why);
 
@@ -30,7 +30,7 @@ class Connector final : public PendingConnect, public ReactorObject {
   ConnectHandler handler_;  // Empty once it was called.
   sockaddr_storage to_{};   // The kernel reads it until the completion.
   socklen_t length_;
-  OperationOf<Connector, &Connector::connected> connect_{*this};
+  OperationOf<Connect, &Connect::connected> connect_{*this};
 };
 
 }  // namespace penstock::uring
