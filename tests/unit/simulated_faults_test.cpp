@@ -1,5 +1,4 @@
 // Faults that a test orders, and peers that it plays: what docs/simulation.md promises.
-#define BOOST_TEST_MODULE simulated_faults
 #include <boost/test/unit_test.hpp>
 
 #include <penstock/runtime/reactor.h>
@@ -16,7 +15,10 @@
 #include <utility>
 #include <vector>
 
-namespace penstock {
+using namespace penstock;
+
+BOOST_AUTO_TEST_SUITE(simulated_faults_test)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -339,4 +341,4 @@ BOOST_AUTO_TEST_CASE(the_kernel_before_is_back_when_one_is_gone) {
   BOOST_TEST(first.now() >= before + 1s);
 }
 
-}  // namespace penstock
+BOOST_AUTO_TEST_SUITE_END()
