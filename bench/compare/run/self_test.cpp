@@ -13,7 +13,7 @@ constexpr double kSlightly = 0.03;
 constexpr double kClearly = 0.10;
 
 // Whatever the profile has time for: 3 % are to be seen where slices repeat to 8 %.
-constexpr unsigned kRounds = 240;
+constexpr unsigned kRounds = 320;
 
 bool canBeSlowed(const Cell& cell) {
   return !cell.open() && primaryMetric(cell) == "cpu_us" &&
