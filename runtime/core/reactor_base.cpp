@@ -246,25 +246,9 @@ bool ReactorBase::callInThread(Callback work) {
     try {
       work();
     } catch (...) {
-      logFromThread(std::current_exception());
+      logFromThread("work in a thread");
     }
   });
-}
-
-// In a thread of the pool, which ends before the calls are closed. Where too many wait, one line
-// fewer is the least of it.
-void ReactorBase::logFromThread(std::exception_ptr thrown) noexcept {
-  const auto tell = [this, thrown = std::move(thrown)] {
-    try {
-      std::rethrow_exception(thrown);
-    } catch (...) {
-      logException("work in a thread");
-    }
-  };
-  try {
-    static_cast<void>(callFromThread(tell));
-  } catch (const std::bad_alloc&) {
-  }
 }
 
 ReactorBase::TriggerId ReactorBase::addSystemEventTrigger(Phase phase, Event event,

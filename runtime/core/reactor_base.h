@@ -17,7 +17,6 @@
 
 #include <array>
 #include <cstddef>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -187,7 +186,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   bool disconnectMore(unsigned& rounds) noexcept;
   bool pollAtEnd() noexcept;
   void closeRemote() noexcept;
-  void logFromThread(std::exception_ptr thrown) noexcept;
+  void logFromThread(std::string_view where) noexcept;
   void forgetAll() noexcept;
   void logPlain(LogRecord record) noexcept;
   void fire(Event event, Phase phase);

@@ -40,6 +40,20 @@ std::string nameOf(const Listener& listener) {
   return " (listener on descriptor " + std::to_string(listener.descriptor()) + ")";
 }
 
+// Inside a catch block.
+std::string lineOfException(std::string_view where) {
+  std::string line = "penstock: exception from ";
+  line += where;
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    line += std::string(": ") + exception.what();
+  } catch (...) {
+    line += ": not a std::exception";
+  }
+  return line;
+}
+
 }  // namespace
 
 Log logToStderr() {
@@ -83,19 +97,19 @@ void ReactorBase::logPlain(LogRecord record) noexcept {
 void ReactorBase::logException(std::string_view where, const Transport* connection,
                                const Listener* listener) noexcept {
   try {
-    std::string line = "penstock: exception from ";
-    line += where;
-    try {
-      throw;
-    } catch (const std::exception& exception) {
-      line += std::string(": ") + exception.what();
-    } catch (...) {
-      line += ": not a std::exception";
-    }
-    log({LogLevel::kWarning, line, connection, listener});
+    log({LogLevel::kWarning, lineOfException(where), connection, listener});
   } catch (...) {
     logPlain({LogLevel::kWarning, "penstock: exception from a callback; no memory to tell more",
               connection, listener});
+  }
+}
+
+// In a thread of the pool, which ends before calls are closed. Where too many wait, or memory is
+// short, one line fewer is the least of it.
+void ReactorBase::logFromThread(std::string_view where) noexcept {
+  try {
+    static_cast<void>(callFromThread([this, line = lineOfException(where)] { log(line); }));
+  } catch (const std::bad_alloc&) {
   }
 }
 

@@ -160,8 +160,8 @@ BOOST_AUTO_TEST_CASE(a_turn_does_not_sleep_while_more_is_to_be_passed_in_memory_
 BOOST_AUTO_TEST_CASE(iterate_waits_no_longer_than_until_a_timer_is_due) {
   ReactorFixture loop;
   bool fired = false;
-  const TimePoint before = loop->now();
   loop->callLater(2ms, [&] { fired = true; });
+  const TimePoint before = loop->now();  // It is due 2 ms after this at the latest.
 
   constexpr int kMostTurns = 10;
   for (int turn = 0; turn < kMostTurns && loop->now() - before < 2ms; ++turn) loop->iterate(1h);

@@ -215,10 +215,10 @@ BOOST_AUTO_TEST_CASE(a_peer_takes_as_much_as_its_window_lets_through) {
 
 BOOST_AUTO_TEST_CASE(readiness_that_is_gone_harms_nobody) {
   sim::Kernel kernel(1, sim::Faults::none());
+  Heard heard;
   const auto reactor = Reactor::create({.backend = Backend::kEpoll});
   auto [near, far] = kernel.pair(reactor->socketFlags());
   const int descriptor = near.get();
-  Heard heard;
   adoptStream(*reactor, std::move(near), std::make_unique<Echo>(heard));
 
   kernel.reportInstead(descriptor, 1);  // EPOLLIN
