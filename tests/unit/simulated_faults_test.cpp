@@ -278,9 +278,9 @@ BOOST_AUTO_TEST_CASE(an_order_of_no_times_takes_back_the_one_before) {
 
 BOOST_AUTO_TEST_CASE(a_connect_fails_and_comes_late_as_ordered) {
   for (const Backend backend : kBackends) {
-    Service service(backend);
     Heard client;
     std::error_code refused;
+    Service service(backend);
     const auto connect = [&] {
       connectTcp(
           *service.reactor, service.address, [&] { return std::make_unique<Echo>(client); },
@@ -303,8 +303,8 @@ BOOST_AUTO_TEST_CASE(a_connect_fails_and_comes_late_as_ordered) {
 
 BOOST_AUTO_TEST_CASE(two_reactors_of_either_family_talk_on_one_kernel) {
   for (const Backend backend : kBackends) {
-    Service service(backend);
     Heard client;
+    Service service(backend);
     const auto other = Reactor::create({.backend = Backend::kEpoll});
     connectTcp(
         *other, service.address, [&client] { return std::make_unique<Echo>(client); },
