@@ -63,9 +63,9 @@ ReactorBase::~ReactorBase() = default;
 void ReactorBase::run() {
   takeThread();
   requireOwner();
-  if (running_) throw std::logic_error("ReactorBase::run: it is running already");
+  if (running_) throw std::logic_error("Reactor::run: it is running already");
   if (inTurn_ || callsOut_ > 0)
-    throw std::logic_error("ReactorBase::run: called from a callback of the loop");
+    throw std::logic_error("Reactor::run: called from a callback of the loop");
   const Flagged running(running_);
   for (const Phase phase : {Phase::kBefore, Phase::kDuring, Phase::kAfter}) {
     fire(Event::kStartup, phase);
@@ -117,7 +117,7 @@ void ReactorBase::stop() {
 void ReactorBase::iterate(Duration wait) {
   takeThread();
   if (inTurn_ || callsOut_ > 0)
-    throw std::logic_error("ReactorBase::iterate: called from a callback of the loop");
+    throw std::logic_error("Reactor::iterate: called from a callback of the loop");
   turn(wait);
   const Flagged inTurn(inTurn_);  // Flushing calls back, too.
   flushWriters();

@@ -73,7 +73,7 @@ class PENSTOCK_API ReactorBase : public Reactor {
   void disconnectAll() final;
   Stats stats() const noexcept final;
 
-  // --- Time and calls, for the parts -----------------------------------------------------------
+  // --- For the parts of the runtime ------------------------------------------------------------
 
   // While one lives, something of the program's is being called: the loop cannot be turned, which
   // would free what calls it.
