@@ -8,6 +8,11 @@ namespace penstock {
 WatchBase::WatchBase(ReactorBase& reactor, int fd, Interest interest, WatchHandler handler)
     : reactor_(reactor), handler_(std::move(handler)), fd_(fd), interest_(interest) {
   reactor.adopt(*this);
+  update();
+}
+
+void WatchBase::update() noexcept {
+  if (!ListNode<InDeferred>::linked()) reactor_.deferToNextTurn(*this);
 }
 
 void WatchBase::change(Interest interest) {

@@ -23,10 +23,14 @@ class WatchBase : public Watch, public LoopObject {
   // --- What a family does ------------------------------------------------------------------------
 
   // Waits for interest() from now on, as long as there is any.
-  virtual void update() = 0;
+  void runDeferred() override = 0;
 
   // Waits for nothing any more. The descriptor may be closed afterwards.
   virtual void release() noexcept = 0;
+
+  // Has runDeferred() called in the next turn: what it meets is told to the handler, never from
+  // inside a call.
+  void update() noexcept;
 
   // --- What a family tells -----------------------------------------------------------------------
 

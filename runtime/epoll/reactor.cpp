@@ -58,7 +58,7 @@ PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t l
 }
 
 penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {
-  return Watch::open(*this, fd, interest, std::move(handler));
+  return *new Watch(*this, fd, interest, std::move(handler));
 }
 
 void Reactor::addHandler(int fd, std::uint32_t events, ReadyHandler& handler) {

@@ -9,17 +9,6 @@ namespace penstock::epoll {
 Watch::Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler)
     : WatchBase(reactor, fd, interest, std::move(handler)), reactor_(reactor) {}
 
-penstock::Watch& Watch::open(Reactor& reactor, int fd, Interest interest, WatchHandler handler) {
-  auto* watch = new Watch(reactor, fd, interest, std::move(handler));
-  watch->update();
-  return *watch;
-}
-
-// In the next turn: what it meets is told to the handler, never from inside a call.
-void Watch::update() {
-  if (!ListNode<InDeferred>::linked()) reactor_.deferToNextTurn(*this);
-}
-
 void Watch::runDeferred() {
   if (!alwaysReady_) return apply();
   WatchBase::ready(true, true, false);
@@ -29,7 +18,7 @@ void Watch::runDeferred() {
 // An error or hang-up is reported whatever is asked for, and would be in each turn: so what nobody
 // wants is not in the list at all.
 void Watch::apply() {
-  if (!wantsAny()) return remove();
+  if (!wantsAny()) return release();
   const std::uint32_t events =
       (interest().readable ? EPOLLIN | EPOLLRDHUP : 0U) | (interest().writable ? EPOLLOUT : 0U);
   const int result = added_ ? reactor_.changeHandler(descriptor(), events, *this)
@@ -46,9 +35,7 @@ void Watch::ready(std::uint32_t events) {
                    (events & (EPOLLERR | EPOLLHUP)) != 0);
 }
 
-void Watch::release() noexcept { remove(); }
-
-void Watch::remove() noexcept {
+void Watch::release() noexcept {
   if (std::exchange(added_, false)) reactor_.removeHandler(descriptor());
 }
 

@@ -11,19 +11,15 @@ namespace penstock::epoll {
 class Watch final : public WatchBase, public ReadyHandler {
  public:
   // Owned by `reactor` from here on.
-  static penstock::Watch& open(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
+  Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
 
   void ready(std::uint32_t events) override;
-  void runDeferred() override;
   bool inUseByKernel() const noexcept override { return false; }
 
  private:
-  Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
-
-  void update() override;
+  void runDeferred() override;
   void release() noexcept override;
   void apply();
-  void remove() noexcept;
 
   Reactor& reactor_;
   bool added_ = false;        // In the interest list.

@@ -168,7 +168,7 @@ PendingConnect& Reactor::makeConnect(OwnedFd fd, const sockaddr* to, socklen_t l
 }
 
 penstock::Watch& Reactor::makeWatch(int fd, Interest interest, WatchHandler handler) {
-  return Watch::open(*this, fd, interest, std::move(handler));
+  return *new Watch(*this, fd, interest, std::move(handler));
 }
 
 io_uring_sqe& Reactor::nextEntry() { return ring_->nextEntry(&place_); }

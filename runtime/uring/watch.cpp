@@ -12,21 +12,9 @@ namespace penstock::uring {
 Watch::Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler)
     : WatchBase(reactor, fd, interest, std::move(handler)), reactor_(reactor) {}
 
-penstock::Watch& Watch::open(Reactor& reactor, int fd, Interest interest, WatchHandler handler) {
-  auto* watch = new Watch(reactor, fd, interest, std::move(handler));
-  watch->update();
-  return *watch;
-}
-
-void Watch::update() {
-  if (!ListNode<InDeferred>::linked()) reactor_.deferToNextTurn(*this);
-}
-
-void Watch::runDeferred() { apply(); }
-
 // A poll for one completion, asked for again after each: what is ready still is told again, on
 // every kernel; a multishot tells of edges. One that waits for something else is ended first.
-void Watch::apply() {
+void Watch::runDeferred() {
   if (poll_.inFlight()) return reactor_.cancel(poll_);
   if (!wantsAny()) return;
   const auto events = static_cast<unsigned>((interest().readable ? POLLIN | POLLRDHUP : 0) |
@@ -43,7 +31,10 @@ void Watch::polled(int result, std::uint32_t) {
     WatchBase::ready((result & (POLLIN | POLLRDHUP)) != 0, (result & POLLOUT) != 0,
                      (result & (POLLERR | POLLHUP)) != 0);
   }
-  if (wantsAny()) result == -ENOMEM ? update() : apply();
+  if (!wantsAny()) return;
+  if (result == -ENOMEM) return update();
+  ListNode<InDeferred>::unlink();  // What the handler has changed is heeded here.
+  runDeferred();
 }
 
 // At once: a poll in flight keeps the file open, and its owner may close it now.

@@ -12,17 +12,13 @@ namespace penstock::uring {
 class Watch final : public WatchBase {
  public:
   // Owned by `reactor` from here on.
-  static penstock::Watch& open(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
+  Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
 
-  void runDeferred() override;
   bool inUseByKernel() const noexcept override { return poll_.inFlight(); }
 
  private:
-  Watch(Reactor& reactor, int fd, Interest interest, WatchHandler handler);
-
-  void update() override;
+  void runDeferred() override;
   void release() noexcept override;
-  void apply();
   void polled(int result, std::uint32_t flags);
 
   Reactor& reactor_;
