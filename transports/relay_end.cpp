@@ -1,4 +1,3 @@
-#include <penstock/runtime/core/reactor_base.h>
 #include <penstock/runtime/errors.h>
 #include <penstock/runtime/system/descriptor_calls.h>
 #include <penstock/runtime/system/socket_calls.h>
@@ -28,7 +27,7 @@ RelayEnd::RelayEnd(Transport& own, std::shared_ptr<RelayState> state, std::size_
     : own_(own),
       state_(std::move(state)),
       number_(number),
-      pipe_(ReactorBase::of(own.reactor()).pipes()),
+      pipe_(state_->reactor().pipes()),
       again_(own.reactor(), [this] { again(); }) {
   state_->add(*this, number);
 }
@@ -154,7 +153,7 @@ void RelayEnd::beginSplicing() {
   Connection* const far = other_->own_.spliceable();
   copied_ = 0;
   if (!own || !far) return;
-  if (!ReactorBase::of(own_.reactor()).pipes().usable()) return;
+  if (!state_->reactor().pipes().usable()) return;
   spliceOwn(*own);
   other_->spliceOwn(*far);
 }
@@ -257,7 +256,7 @@ std::size_t RelayEnd::fillPipe(bool bulk) {
   if (got <= 0) return 0;
   other_->mayBeDry_ = static_cast<std::size_t>(got) < kSurelyMore;
   state_->passing(other_->number_, static_cast<std::size_t>(got));
-  ReactorBase::of(own_.reactor()).counters().bytesIn += static_cast<std::size_t>(got);
+  state_->reactor().counters().bytesIn += static_cast<std::size_t>(got);
   return static_cast<std::size_t>(got);
 }
 
@@ -272,7 +271,7 @@ ssize_t RelayEnd::spliceFromOther(std::size_t most, bool bulk) {
     got = pipe_.fill(source, most, bulk);  // It may have come just now.
   }
   if (got > 0) return got;
-  if (SplicePipe::forbidden(got)) ReactorBase::of(own_.reactor()).pipes().refuse();
+  if (SplicePipe::forbidden(got)) state_->reactor().pipes().refuse();
   if (nothing(got) || SplicePipe::cannotSplice(got)) {
     stopSplicing();
   } else {
@@ -298,9 +297,9 @@ bool RelayEnd::moreWaits() {
 bool RelayEnd::drainPipe() {
   const std::size_t held = pipe_.size();
   const int result = pipe_.drain(own_.descriptor());
-  ReactorBase::of(own_.reactor()).counters().bytesOut += held - pipe_.size();
+  state_->reactor().counters().bytesOut += held - pipe_.size();
   if (result == -EAGAIN) return false;
-  if (SplicePipe::forbidden(result)) ReactorBase::of(own_.reactor()).pipes().refuse();
+  if (SplicePipe::forbidden(result)) state_->reactor().pipes().refuse();
   if (SplicePipe::cannotSplice(result)) {
     stopSplicing();
   } else if (result < 0) {

@@ -32,6 +32,7 @@ class RelayState {
   Duration readyIn(std::size_t number) const;
   bool isLimited() const noexcept { return options_.bytesPerSecond > 0; }
 
+  ReactorBase& reactor() const noexcept { return reactor_; }
   bool active() const noexcept { return ends_[0] || ends_[1]; }
   std::uint64_t passed(std::size_t number) const noexcept { return passed_[number]; }
   RelayTap* tap() const noexcept { return options_.tap; }
