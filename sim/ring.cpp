@@ -52,8 +52,7 @@ void Ring::describe(io_uring& ring, io_uring_params& params) {
   ring.cq.ring_entries = cqEntries_;
 }
 
-// --- Submission
-// ------------------------------------------------------------------------------------
+// --- Submission ----------------------------------------------------------------------------------
 
 unsigned Ring::submit(unsigned count) {
   moveBacklog();
@@ -162,8 +161,7 @@ void Ring::attemptOnce(Request& request) {
   }
 }
 
-// --- Cancellation
-// ----------------------------------------------------------------------------------
+// --- Cancellation --------------------------------------------------------------------------------
 
 bool Ring::matches(const Request& request, const io_uring_sqe& cancel) const {
   if (request.over || request.notifying) return false;
@@ -215,8 +213,7 @@ void Ring::endCancelled(Request& request) {
   post(request, world_.chance(world_.faults().interrupted) ? -EINTR : -ECANCELED);
 }
 
-// --- Completion
-// ------------------------------------------------------------------------------------
+// --- Completion ----------------------------------------------------------------------------------
 
 unsigned Ring::completions() const noexcept {
   return cqTail_ - io_uring_smp_load_acquire(&cqHead_);
@@ -260,8 +257,7 @@ void Ring::countDownTimeouts(const Request& completed) {
   }
 }
 
-// --- The ring itself
-// -------------------------------------------------------------------------------
+// --- The ring itself -----------------------------------------------------------------------------
 
 std::vector<int> Ring::realDescriptors() const {
   std::vector<int> found;

@@ -70,9 +70,9 @@ class Installation:
         file = self._only(root, "penstock.pc")
         prefix = next(parent for parent in file.parents if (parent / "include").is_dir())
         self.include = prefix / "include"
-        self.library = self._only(root, "libpenstock.a").parent
+        self.libdir = self._only(root, "libpenstock.a").parent
         self.environment = dict(os.environ, PKG_CONFIG_PATH=str(file.parent),
-                                 LD_LIBRARY_PATH=str(self.library))
+                                 LD_LIBRARY_PATH=str(self.libdir))
         self.prefix = f"--define-variable=prefix={prefix}"
 
     @staticmethod
@@ -154,7 +154,7 @@ def test_shared(options, scratch):
 
 def test_static(options, scratch):
     installation = Installation(options.build, scratch / "root")
-    for shared in installation.library.glob("libpenstock.so*"):
+    for shared in installation.libdir.glob("libpenstock.so*"):
         shared.unlink()
     build_and_run(installation, options.compiler, scratch, "--static")
 
@@ -167,7 +167,7 @@ def test_sim(options, scratch):
     source.write_text(re.search(r"^```cpp\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)[1])
     for kind in ([], ["--static"]):
         if kind:
-            for shared in installation.library.glob("libpenstock.so*"):
+            for shared in installation.libdir.glob("libpenstock.so*"):
                 shared.unlink()
         program = scratch / "service_test"
         run([*options.compiler, *STRICT, source, "-o", program,
@@ -201,7 +201,7 @@ def test_headers(options, scratch):
 
 
 def test_symbols(options, scratch):
-    library = Installation(options.build, scratch / "root").library / "libpenstock.so"
+    library = Installation(options.build, scratch / "root").libdir / "libpenstock.so"
     # Before 1.0 any 0.x may break, and has a name of its own.
     major, minor, _ = introspect(options.build, "projectinfo")["version"].split(".")
     name = f"libpenstock.so.0.{minor}" if major == "0" else f"libpenstock.so.{major}"
